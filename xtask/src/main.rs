@@ -93,7 +93,7 @@ fn build(options: &setup::Options) -> Result<()> {
     let paths = &environment.paths;
     let progress = Progress::new(paths, 4);
     let module = module::build(&environment, Rigour::Incremental, &progress)?;
-    let selftest = c_program::build(&environment, c_program::SELFTEST, &[], &progress)?;
+    let selftest = c_program::selftest(&environment, &progress)?;
     let plugin = host_cargo::plugin(paths, &progress)?;
     let test =
         host_cargo::static_program(paths, "tdx-userspace-test", "tdx-userspace-test", &progress)?;

@@ -10,8 +10,17 @@ use super::PROJECT;
 use crate::progress::Progress;
 use crate::setup::{Environment, Kernel};
 
-/// Linux's own test of the TDX guest driver.
-pub(crate) const SELFTEST: &str = "/kernel/tools/testing/selftests/tdx/tdx_guest_test.c";
+/// Compiles Linux's own test of the TDX guest driver, unmodified, with the switches of its Makefile.
+pub(crate) fn selftest(environment: &Environment, progress: &Progress) -> Result<PathBuf> {
+    const SELFTESTS: &str = "/kernel/tools/testing/selftests";
+    let source = format!("{SELFTESTS}/tdx/tdx_guest_test.c");
+    build(
+        environment,
+        &source,
+        &["-O3", &format!("-I{SELFTESTS}")],
+        progress,
+    )
+}
 
 /// Compiles one source file to a static program and gives its path.
 ///

@@ -78,6 +78,7 @@ pub(crate) fn build(
         available_parallelism().map_or(1, usize::from)
     ));
     make.args(["-C", Kernel::TREE, "LOCALVERSION=", "MO=/out"])
+        .arg(format!("CC={}", kernel.compiler))
         .arg(format!("M={PROJECT}"));
     if rigour == Rigour::Clippy {
         make.arg("CLIPPY=1");

@@ -92,7 +92,8 @@ pub(crate) fn cargo(environment: &Environment) -> Result<Command> {
     let paths = &environment.paths;
     let target = paths.build("root-cargo");
     let home = cargo_home()?;
-    for folder in [&target, &home] {
+    let nothing = paths.build("root-cargo-bin");
+    for folder in [&target, &home, &nothing] {
         fs::create_dir_all(folder).with_context(|| format!("making {}", folder.display()))?;
     }
     let mut enclosure = environment
@@ -101,6 +102,10 @@ pub(crate) fn cargo(environment: &Environment) -> Result<Command> {
         .bind(&target, "/target")
         .bind(&home, "/cargo")
         .directory(PROJECT);
+    // cargo takes its subcommands from there first, and the machine's would be rustup's.
+    if home.join("bin").is_dir() {
+        enclosure = enclosure.bind_read_only(nothing, "/cargo/bin");
+    }
     // The machine's own settings may name tools that the root lacks. Where packages come from is theirs to say, though.
     for name in ["config.toml", "config"] {
         let file = home.join(name);

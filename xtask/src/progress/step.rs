@@ -38,7 +38,7 @@ impl Step {
 
     /// As [`Step::run`], for a command that may fail.
     pub(crate) fn status(&mut self, command: &mut Command) -> Result<ExitStatus> {
-        self.write_command(command);
+        self.begin(command);
         let (reader, writer) = pipe2(OFlag::O_CLOEXEC)?;
         let child = command
             .stdin(Stdio::null())
@@ -69,7 +69,7 @@ impl Step {
         command: &mut Command,
         reader: impl FnOnce(&mut dyn BufRead) -> Result<T>,
     ) -> Result<T> {
-        self.write_command(command);
+        self.begin(command);
         command
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
@@ -146,7 +146,9 @@ impl Step {
         )))
     }
 
-    fn write_command(&mut self, command: &Command) {
+    /// Every command begins here: its line goes to the log, and it is told that a log is no terminal with colours.
+    fn begin(&mut self, command: &mut Command) {
+        command.env("TERM", "dumb").stdin(Stdio::null());
         let line = format!("$ {}\n", shown(command));
         self.write(line.as_bytes());
     }

@@ -22,6 +22,7 @@ use crate::enclosure::Enclosure;
 use crate::paths::Paths;
 use crate::progress::{Progress, Step};
 use crate::space;
+use tree::Made;
 
 /// Raised whenever what is below would make another tree or another image of the same packages.
 const RECIPE: u32 = 1;
@@ -52,6 +53,8 @@ pub(crate) struct Kernel {
     pub(crate) tree: PathBuf,
     /// Whether it takes modules in Rust.
     pub(crate) rust: bool,
+    /// The command of the C compiler that built it.
+    pub(crate) compiler: String,
 }
 
 impl Kernel {
@@ -74,6 +77,7 @@ impl Kernel {
             modules: folder.join("image/lib/modules"),
             tree: folder.join("tree"),
             rust: record.rust,
+            compiler: record.compiler.clone(),
         };
         let current = record.recipe == RECIPE && record.tools == tools(root);
         (current && kernel.vmlinuz.is_file() && kernel.tree.is_dir()).then_some(kernel)
@@ -124,7 +128,7 @@ pub(super) fn set_up(
     }
     step.done();
 
-    let rust = tree::make(paths, &choice, &work, progress)?;
+    let Made { rust, compiler } = tree::make(paths, &choice, &work, progress)?;
 
     fs::create_dir_all(paths.work().join("kernels"))?;
     fs::rename(&whole, paths.kernel(release))
@@ -135,6 +139,7 @@ pub(super) fn set_up(
         version: choice.version.clone(),
         signed: choice.signed,
         rust,
+        compiler,
         date: now(),
         packages: choice.packages().collect(),
         tools: tools(&root),

@@ -50,6 +50,8 @@ pub(super) struct KernelRecord {
     pub(super) signed: bool,
     /// Whether it takes modules in Rust.
     pub(super) rust: bool,
+    /// The command of the C compiler that built it.
+    pub(super) compiler: String,
     /// When it was resolved, UTC.
     pub(super) date: String,
     pub(super) packages: Vec<String>,
@@ -123,6 +125,7 @@ mod tests {
             version: "7.2.12-1~bpo13+1".into(),
             signed: true,
             rust: true,
+            compiler: "x86_64-linux-gnu-gcc-14".into(),
             date: now(),
             packages: vec!["linux-image-7.2.12+deb13-cloud-amd64=7.2.12-1~bpo13+1".into()],
             tools: [("rustc".into(), "1.85.0+dfsg3-1".into())].into(),

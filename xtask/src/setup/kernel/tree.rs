@@ -28,13 +28,22 @@ const UNUSED: [&str; 8] = [
     "linux-source-*/sound/*.c",
 ];
 
-/// Makes `whole/tree`, in two steps, and tells whether it takes modules in Rust.
+/// What a tree is good for.
+#[derive(Debug)]
+pub(super) struct Made {
+    /// Whether it takes modules in Rust.
+    pub(super) rust: bool,
+    /// The compiler's command.
+    pub(super) compiler: String,
+}
+
+/// Makes `whole/tree`, in two steps.
 pub(super) fn make(
     paths: &Paths,
     choice: &Choice,
     work: &Path,
     progress: &Progress,
-) -> Result<bool> {
+) -> Result<Made> {
     let release = choice.release.as_str();
     let tree = work.join("whole/tree");
     let partial = work.join("tree.partial");
@@ -59,7 +68,11 @@ pub(super) fn make(
     }
     step.done();
     let config = fs::read_to_string(tree.join(".config"))?;
-    Ok(Config::parse(&config).is_on("RUST"))
+    let config = Config::parse(&config);
+    Ok(Made {
+        rust: config.is_on("RUST"),
+        compiler: config.compiler().unwrap_or("gcc").into(),
+    })
 }
 
 fn unpack(choice: &Choice, work: &Path, inside: &Enclosure, step: &mut Step) -> Result<()> {
