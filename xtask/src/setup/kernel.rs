@@ -240,6 +240,7 @@ fn image(paths: &Paths, choice: &Choice, work: &Path, step: &mut Step) -> Result
     let modules = partial.join("lib/modules").join(release);
     let places = [
         modules.join("vmlinuz"),
+        modules.join("vmlinuz.unsigned"),
         partial.join("boot").join(format!("vmlinuz-{release}")),
     ];
     let Some(vmlinuz) = places.iter().find(|place| place.is_file()) else {

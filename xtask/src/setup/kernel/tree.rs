@@ -16,16 +16,16 @@ use crate::setup::config::Config;
 use crate::setup::selection::Choice;
 
 /// Two thirds of the source that no module outside of it, and nothing in its preparation, reads: the code of other drivers
-/// and architectures. Their headers, Kconfig and Rust files stay.
+/// and architectures. Their headers, Kconfig and Rust files stay. In these patterns, `*` stands for folders too.
 const UNUSED: [&str; 8] = [
-    "linux-source-*/Documentation/*.rst",
-    "linux-source-*/Documentation/*.svg",
-    "linux-source-*/arch/*.dts*",
-    "linux-source-*/drivers/*.c",
-    "linux-source-*/drivers/gpu/drm/amd/*.h",
-    "linux-source-*/fs/*.c",
-    "linux-source-*/net/*.c",
-    "linux-source-*/sound/*.c",
+    "Documentation/*.rst",
+    "Documentation/*.svg",
+    "arch/*.dts*",
+    "drivers/*.c",
+    "drivers/gpu/drm/amd/*.h",
+    "fs/*.c",
+    "net/*.c",
+    "sound/*.c",
 ];
 
 /// What a tree is good for.
@@ -92,7 +92,13 @@ fn unpack(choice: &Choice, work: &Path, inside: &Enclosure, step: &mut Step) -> 
         .args(["-c", script, "unpack"])
         .arg(format!("/work/{}", deb(work, &choice.source)?))
         .arg(&choice.source);
-    step.run(command.args(UNUSED.iter().map(|pattern| format!("--exclude={pattern}"))))
+    step.run(
+        command.args(
+            UNUSED
+                .iter()
+                .map(|pattern| format!("--exclude={}/{pattern}", choice.source)),
+        ),
+    )
 }
 
 fn prepare(
