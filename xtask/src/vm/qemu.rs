@@ -1,0 +1,240 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! Starts QEMU for a guest, with its channels, and makes sure that it does not outlive us.
+
+use super::root::{Root, LIBRARIES};
+use super::Guest;
+use anyhow::{Context, Result};
+use rustix::io::FdFlags;
+use rustix::process::Signal;
+use std::ffi::OsString;
+use std::fs::File;
+use std::io::{self, Read};
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::os::unix::net::UnixStream;
+use std::os::unix::process::CommandExt;
+use std::path::Path;
+use std::process::{Child, ExitStatus, Stdio};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+/// Our ends of the guest's channels. QEMU's ends are sockets without a name that only it has inherited.
+#[derive(Debug)]
+pub(crate) struct Channels {
+    pub(crate) control: UnixStream,
+    pub(crate) kind: Kind,
+}
+
+/// The channels that depend on how the command runs.
+#[derive(Debug)]
+pub(crate) enum Kind {
+    /// The three standard streams.
+    Streams {
+        stdin: UnixStream,
+        stdout: UnixStream,
+        stderr: UnixStream,
+    },
+    /// A terminal.
+    Terminal(UnixStream),
+}
+
+/// A running QEMU. It is killed when this is dropped.
+///
+/// It is killed as well when the thread that started it ends in whatever way (prctl(2), `PR_SET_PDEATHSIG`), so that
+/// thread has to stay until the guest is done.
+#[derive(Debug)]
+pub(crate) struct Qemu {
+    child: Child,
+    complaints: Option<JoinHandle<Vec<u8>>>,
+}
+
+impl Qemu {
+    /// Starts QEMU. `image` is the initial file system, `console` the file for the kernel's console.
+    pub(crate) fn start(
+        guest: &Guest,
+        image: &File,
+        console: &Path,
+        terminal: bool,
+    ) -> Result<(Self, Channels)> {
+        let mut inherited = Vec::new();
+        let mut arguments = arguments(guest, image, console);
+        let mut channel = |id: &str, device: &str| -> Result<UnixStream> {
+            let (ours, theirs) = UnixStream::pair().context("cannot make a pair of sockets")?;
+            let fd = theirs.as_raw_fd();
+            arguments.push("-chardev".into());
+            arguments.push(format!("socket,id={id},fd={fd}").into());
+            arguments.push("-device".into());
+            arguments.push(format!("{device},chardev={id},bus=channels.0").into());
+            inherited.push(OwnedFd::from(theirs));
+            Ok(ours)
+        };
+        let channels = Channels {
+            control: channel("control", "virtserialport,nr=1")?,
+            kind: if terminal {
+                Kind::Terminal(channel("terminal", "virtconsole,nr=0")?)
+            } else {
+                Kind::Streams {
+                    stdin: channel("stdin", "virtserialport,nr=2")?,
+                    stdout: channel("stdout", "virtserialport,nr=3")?,
+                    stderr: channel("stderr", "virtserialport,nr=4")?,
+                }
+            },
+        };
+        arguments.extend(guest.qemu_arguments.iter().cloned());
+        // QEMU opens it by its number under /proc/self/fd.
+        inherited.push(image.as_fd().try_clone_to_owned()?);
+        let image = inherited.last().map_or(-1, AsRawFd::as_raw_fd);
+        arguments.extend(["-initrd".into(), format!("/proc/self/fd/{image}").into()]);
+
+        let root = Root(&guest.root);
+        let mut command = root.program("usr/bin/qemu-system-x86_64")?;
+        let parent = rustix::process::getpid();
+        let numbers: Vec<OwnedFd> = inherited;
+        command
+            .args(arguments)
+            .env("QEMU_MODULE_DIR", guest.root.join(LIBRARIES).join("qemu"))
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped())
+            // Out of the way of the terminal's signals: what they mean for the guest is for us to say.
+            .process_group(0);
+        let prepare = move || {
+            rustix::process::set_parent_process_death_signal(Some(Signal::KILL))?;
+            // We may have died before that.
+            if rustix::process::getppid() != Some(parent) {
+                return Err(io::Error::from(rustix::io::Errno::CHILD));
+            }
+            for fd in &numbers {
+                rustix::io::fcntl_setfd(fd, FdFlags::empty())?;
+            }
+            Ok(())
+        };
+        // SAFETY: between fork and exec only async-signal-safe functions may be called. `prepare` makes system calls on
+        // values captured before the fork; it neither allocates nor takes a lock, and io::Error from an error number
+        // does not allocate either.
+        unsafe { command.pre_exec(prepare) };
+        let mut child = command
+            .spawn()
+            .with_context(|| format!("cannot run QEMU of {}", guest.root.display()))?;
+        // `command` holds QEMU's ends of the channels and is dropped here, so that we see when QEMU closes them.
+        drop(command);
+        let complaints = child.stderr.take().map(|stderr| {
+            std::thread::spawn(move || {
+                let mut text = Vec::new();
+                // Whoever writes more than this has said what is wrong in the beginning.
+                let _ = stderr.take(1 << 16).read_to_end(&mut text);
+                text
+            })
+        });
+        Ok((Self { child, complaints }, channels))
+    }
+
+    /// Waits until QEMU has ended, for so long at most.
+    pub(crate) fn wait(&mut self, limit: Duration) -> Option<ExitStatus> {
+        let end = Instant::now() + limit;
+        loop {
+            if let Ok(Some(status)) = self.child.try_wait() {
+                return Some(status);
+            }
+            if Instant::now() >= end {
+                return None;
+            }
+            std::thread::sleep(Duration::from_millis(5));
+        }
+    }
+
+    /// Kills QEMU if it still runs, and returns what it wrote to its standard error.
+    pub(crate) fn end(mut self) -> String {
+        self.kill();
+        let text = self.complaints.take().and_then(|thread| thread.join().ok());
+        String::from_utf8_lossy(&text.unwrap_or_default())
+            .trim()
+            .to_owned()
+    }
+
+    fn kill(&mut self) {
+        // Both fail only when it is gone already.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+impl Drop for Qemu {
+    fn drop(&mut self) {
+        self.kill();
+    }
+}
+
+fn arguments(guest: &Guest, _image: &File, console: &Path) -> Vec<OsString> {
+    let mut arguments: Vec<OsString> = [
+        "-nodefaults",
+        "-no-user-config",
+        "-no-reboot",
+        "-display",
+        "none",
+        "-accel",
+        "tcg,thread=multi",
+        "-machine",
+    ]
+    .map(OsString::from)
+    .to_vec();
+    let mut add = |option: &str, value: &[&[u8]]| {
+        if !option.is_empty() {
+            arguments.push(option.into());
+        }
+        arguments.push(OsString::from_vec(value.concat()));
+    };
+    add("", &[guest.machine.as_bytes()]);
+    add("-cpu", &[guest.cpu.as_bytes()]);
+    add("-smp", &[guest.smp.to_string().as_bytes()]);
+    add("-m", &[guest.memory.to_string().as_bytes()]);
+    for folder in ["usr/share/qemu", "usr/share/seabios"] {
+        add("-L", &[guest.root.join(folder).as_os_str().as_bytes()]);
+    }
+    add("-kernel", &[guest.vmlinuz.as_os_str().as_bytes()]);
+    let line = ["console=ttyS0 panic=-1"]
+        .into_iter()
+        .chain(guest.append.iter().map(String::as_str))
+        .collect::<Vec<_>>()
+        .join(" ");
+    add("-append", &[line.as_bytes()]);
+    let path = escaped(console.as_os_str().as_bytes());
+    add("-chardev", &[b"file,id=console,path=", &path]);
+    add("-serial", &[b"chardev:console"]);
+    // What a TD demands of a virtio device: it knows no legacy interface, and its DMA goes through shared memory.
+    let controller = "virtio-serial-pci,id=channels,disable-legacy=on,iommu_platform=on";
+    add("-device", &[controller.as_bytes()]);
+    if let Some(plugin) = &guest.plugin {
+        let mut value = escaped(plugin.path.as_os_str().as_bytes());
+        for (key, argument) in &plugin.arguments {
+            value.push(b',');
+            value.extend_from_slice(key.as_bytes());
+            value.push(b'=');
+            value.extend_from_slice(&escaped(argument.as_bytes()));
+        }
+        add("-plugin", &[&value]);
+    }
+    arguments
+}
+
+/// In an option of QEMU that is a list, a comma in a value is doubled.
+fn escaped(value: &[u8]) -> Vec<u8> {
+    let mut out = Vec::with_capacity(value.len());
+    for &byte in value {
+        out.push(byte);
+        if byte == b',' {
+            out.push(byte);
+        }
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::escaped;
+
+    #[test]
+    fn commas_are_doubled() {
+        assert_eq!(escaped(b"/a,b/c"), b"/a,,b/c");
+    }
+}
