@@ -32,12 +32,18 @@ pub(crate) use console::Console;
 pub(crate) use failure::{Failure, What};
 pub(crate) use streams::{Stdin, Streams};
 
-use anyhow::{Context, Result};
 use std::ffi::OsString;
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::time::Duration;
+
+/// The CPU model for a TD: all that QEMU's emulation has, made by Intel.
+///
+/// On an AMD processor Linux takes itself for a guest that AMD's means protect (arch/x86/kernel/cpu/amd.c,
+/// `bsp_determine_snp`), and forgets that it is a TD: it shares no memory with the host and bounces no DMA.
+/// TDX is enumerated in CPUID leaf 21h, up to which the leaves have to reach.
+pub(crate) const CPU: &str = "max,vendor=GenuineIntel,level=0x21";
 
 /// A machine that can be booted, again and again.
 #[derive(Debug, Clone)]
@@ -58,6 +64,9 @@ pub(crate) struct Guest {
     pub(crate) name: String,
     /// What makes the machine a TD; without it, it is an ordinary virtual machine.
     pub(crate) plugin: Option<Plugin>,
+    /// Whether to show on our standard error, line by line as they happen, what QEMU writes to its own and the TDCALLs
+    /// that the plugin traces.
+    pub(crate) trace: bool,
     /// The driver that is loaded before the command runs.
     pub(crate) driver: Driver,
     /// Modules to take along beside the usual ones.
@@ -68,7 +77,7 @@ pub(crate) struct Guest {
     pub(crate) memory: Memory,
     /// QEMU's machine.
     pub(crate) machine: String,
-    /// QEMU's CPU model.
+    /// QEMU's CPU model; see [`CPU`].
     pub(crate) cpu: String,
     /// Files and folders to copy into the command's working directory, `/root`.
     pub(crate) files: Vec<PathBuf>,
@@ -133,7 +142,7 @@ impl FromStr for Memory {
     type Err = String;
 
     /// Understands `512`, `512M`, `512MiB`, `2G`, `2GiB`.
-    fn from_str(text: &str) -> std::result::Result<Self, String> {
+    fn from_str(text: &str) -> Result<Self, String> {
         let digits = text.trim_end_matches(|c: char| !c.is_ascii_digit());
         let factor = match &text[digits.len()..] {
             "" | "M" | "m" | "MiB" => 1,
@@ -212,28 +221,6 @@ impl Guest {
             stderr,
             console,
         })
-    }
-
-    /// Makes the plugin record every TDCALL in a file under `logs`, and returns that file's path.
-    ///
-    /// # Errors
-    /// If there is no plugin or no such file can be made.
-    pub(crate) fn record(&mut self) -> Result<PathBuf> {
-        let plugin = self
-            .plugin
-            .as_mut()
-            .context("there is no TDX module under the guest, so there are no TDCALLs to record")?;
-        std::fs::create_dir_all(&self.logs)?;
-        let path = tempfile::Builder::new()
-            .prefix(&format!("{}-", self.name))
-            .suffix(".tdcalls")
-            .tempfile_in(&self.logs)
-            .and_then(|file| Ok(file.into_temp_path().keep()?))
-            .with_context(|| format!("cannot write in {}", self.logs.display()))?;
-        plugin
-            .arguments
-            .push(("trace".into(), path.clone().into_os_string()));
-        Ok(path)
     }
 
     /// Boots and runs `command`, or a login shell if it is empty, on the user's terminal.

@@ -1,11 +1,101 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! Checks of what [`super::Guest`] promises, each with a real boot.
+//! Checks that guests do what [`Guest`] promises, each with real boots.
 
-use super::Guest;
-use anyhow::Result;
+mod failures;
+mod interactive;
+mod streams;
+mod system;
+
+use super::{Failure, Guest, Output, Stdin, What};
+use anyhow::{ensure, Context, Result};
+use std::ffi::OsString;
 use std::process::ExitCode;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
 
-/// to come
-pub(crate) fn run(_guest: &Guest, _filter: Option<&str>) -> Result<ExitCode> {
-    Ok(ExitCode::SUCCESS)
+/// A statement about guests, and what shows it for the guest given.
+pub(crate) type Check = (&'static str, fn(&Guest) -> Result<()>);
+
+/// How long a check may take that does not say otherwise. Generous: the machine may be busy with other things.
+const LIMIT: Duration = Duration::from_secs(300);
+
+/// All of them.
+pub(crate) fn all() -> Vec<Check> {
+    [
+        streams::CHECKS,
+        system::CHECKS,
+        failures::CHECKS,
+        interactive::CHECKS,
+    ]
+    .concat()
+}
+
+/// Runs those whose names contain `filter`, two at a time, and prints a line for each.
+pub(crate) fn run(guest: &Guest, filter: Option<&str>) -> Result<ExitCode> {
+    let checks: Vec<Check> = all()
+        .into_iter()
+        .filter(|(name, _)| filter.is_none_or(|part| name.contains(part)))
+        .collect();
+    let (next, failed) = (AtomicUsize::new(0), AtomicUsize::new(0));
+    std::thread::scope(|scope| {
+        for _ in 0..2 {
+            scope.spawn(|| {
+                while let Some((name, check)) = checks.get(next.fetch_add(1, Ordering::Relaxed)) {
+                    let start = Instant::now();
+                    let mut guest = guest.clone();
+                    guest.name = format!("check-{name}");
+                    let result = check(&guest);
+                    let seconds = start.elapsed().as_secs_f32();
+                    match result {
+                        Ok(()) => println!("ok      {seconds:5.1} s  {name}"),
+                        Err(error) => {
+                            failed.fetch_add(1, Ordering::Relaxed);
+                            println!("FAILED  {seconds:5.1} s  {name}: {error:#}");
+                        }
+                    }
+                }
+            });
+        }
+    });
+    let failed = failed.into_inner();
+    println!("{} checks, {failed} failed", checks.len());
+    Ok(if failed == 0 {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    })
+}
+
+/// What `script` does in the guest.
+fn shell(guest: &Guest, script: &str) -> Result<Output, Failure> {
+    command(guest, &["sh", "-c", script])
+}
+
+/// What a command does in the guest.
+fn command(guest: &Guest, command: &[&str]) -> Result<Output, Failure> {
+    let command: Vec<OsString> = command.iter().map(OsString::from).collect();
+    guest.output(&command, Some(LIMIT), Stdin::Null)
+}
+
+/// The standard output of `script`, which has to succeed and to write nothing to its standard error.
+fn text(guest: &Guest, script: &str) -> Result<String> {
+    let output = shell(guest, script)?;
+    ensure!(
+        output.status == 0 && output.stderr.is_empty(),
+        "status {}, standard error {:?}",
+        output.status,
+        String::from_utf8_lossy(&output.stderr)
+    );
+    String::from_utf8(output.stdout).context("no text")
+}
+
+/// What happened to a guest that was to fail.
+fn fate<T: std::fmt::Debug>(result: Result<T, Failure>) -> Result<What> {
+    match result {
+        Err(Failure::Guest { what, mut console }) => {
+            console.discard();
+            Ok(what)
+        }
+        other => anyhow::bail!("the guest was to fail, but: {other:?}"),
+    }
 }

@@ -38,12 +38,12 @@ pub(crate) struct VmArgs {
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=255))]
     pub(crate) smp: u32,
     /// Memory of the guest, such as 512M or 2G.
-    #[arg(long, value_name = "SIZE", default_value = "512M")]
+    #[arg(long, value_name = "SIZE", default_value = "1G")]
     pub(crate) memory: Memory,
     /// A file or folder to copy into the command's working directory. May be given more than once.
     #[arg(long = "with", value_name = "FILE")]
     pub(crate) files: Vec<PathBuf>,
-    /// Record every TDCALL; the file with the record is named at the end.
+    /// Show every TDCALL on standard error, except those by which an idle processor waits.
     #[arg(long)]
     pub(crate) trace: bool,
     /// Stop the guest after so many seconds, boot included.
@@ -95,14 +95,14 @@ impl VmArgs {
         guest.files.clone_from(&self.files);
         guest.append.extend_from_slice(&self.append);
         guest.name = format!("vm-{}", std::process::id());
-        let trace = self.trace.then(|| guest.record()).transpose()?;
-        explain_interruption(&guest)?;
+        guest.trace = self.trace;
 
         let terminal = io::stdin().is_terminal();
         let result =
             if self.tty || (self.command.is_empty() && terminal && io::stdout().is_terminal()) {
                 guest.terminal(&self.command)
             } else {
+                explain_interruption(&guest)?;
                 let shell = [OsString::from("sh")];
                 let streams = Streams {
                     stdin: if terminal {
@@ -120,9 +120,6 @@ impl VmArgs {
                 };
                 guest.run(command, self.timeout.map(Duration::from_secs), streams)
             };
-        if let Some(trace) = trace {
-            eprintln!("TDCALL trace: {}", trace.display());
-        }
         Ok(status(result))
     }
 }

@@ -63,7 +63,7 @@ pub(crate) enum What {
     #[error("cannot write the command's output: {0}")]
     Output(#[source] io::Error),
     /// The user asked for it.
-    #[error("the guest was stopped from the keyboard")]
+    #[error("the guest was stopped")]
     Stopped,
 }
 

@@ -135,7 +135,7 @@ mod tests {
         fs::create_dir_all(top.join("sub/empty")).unwrap();
         fs::write(top.join("sub/file"), "contents!").unwrap();
         symlink("nowhere/to/go", top.join("dangling")).unwrap();
-        let archive = packed(&[top.clone()]).unwrap();
+        let archive = packed(std::slice::from_ref(&top)).unwrap();
         for part in [
             "root/top\0",
             "root/top/sub/empty\0",
@@ -163,7 +163,7 @@ mod tests {
     fn what_cannot_be_copied_is_named() {
         let folder = tempfile::tempdir().unwrap();
         let missing = folder.path().join("missing");
-        let error = format!("{:#}", packed(&[missing.clone()]).unwrap_err());
+        let error = format!("{:#}", packed(std::slice::from_ref(&missing)).unwrap_err());
         assert!(error.contains(missing.to_str().unwrap()), "{error}");
         let socket = folder.path().join("socket");
         let _listener = UnixListener::bind(&socket).unwrap();

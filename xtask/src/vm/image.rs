@@ -6,6 +6,7 @@ use super::root::{Root, LIBRARIES, LOADER};
 use super::{files, modules, quote, Guest};
 use anyhow::{bail, ensure, Context, Result};
 use rustix::fs::MemfdFlags;
+use std::collections::BTreeSet;
 use std::ffi::OsString;
 use std::fs::{self, File};
 use std::hash::{DefaultHasher, Hash, Hasher};
@@ -35,6 +36,11 @@ const SHARED: &[&str] = &[
     "librt.so.1",
     "libutil.so.1",
 ];
+
+/// What loads modules, under many names.
+const KMOD: &str = "usr/bin/kmod";
+/// These names.
+const KMOD_NAMES: &[&str] = &["depmod", "insmod", "lsmod", "modinfo", "modprobe", "rmmod"];
 
 /// How the names of what is being built begin.
 const UNFINISHED: &str = "unfinished-";
@@ -149,13 +155,18 @@ fn config(guest: &Guest, boot: &Boot<'_>) -> Vec<u8> {
     config
 }
 
-/// The kernel holds the image and what it unpacks from it at the same time, and gives the latter half of the memory.
+/// The kernel holds the image and what it unpacks from it at the same time.
 fn check_memory(guest: &Guest, needed: u64) -> Result<()> {
     const MIB: u64 = 1 << 20;
     /// What kernel and init take.
     const KERNEL: u64 = 128;
-    let least = needed.div_ceil(MIB) * 2 + KERNEL;
     let has = guest.memory.0;
+    // A TD sets aside 6 % and at least 64 MiB to share with the host (Linux, arch/x86/mm/mem_encrypt.c).
+    let shared = match guest.plugin {
+        Some(_) => (has * 6 / 100).max(64),
+        None => 0,
+    };
+    let least = needed.div_ceil(MIB) * 2 + KERNEL + shared;
     ensure!(
         least <= has,
         "the guest's memory is too small: with the files to be copied its file system has {} MiB, for which it takes \
@@ -197,6 +208,7 @@ fn key(guest: &Guest, root: Root<'_>) -> Result<u64> {
     (&guest.release, &guest.extra_modules, guest.driver.name()).hash(&mut hasher);
     let mut sources = vec![
         root.file("usr/bin/busybox")?,
+        root.file(KMOD)?,
         root.file(&format!("{LIBRARIES}/libc.so.6"))?,
         guest.modules.join("kernel"),
     ];
@@ -238,15 +250,25 @@ fn build(guest: &Guest, root: Root<'_>, sink: impl Write) -> Result<()> {
             _ => "usr/bin",
         };
         match Path::new(applet).file_name() {
-            Some(name) if name != "busybox" && name != "linuxrc" => {
+            Some(name) if name != "busybox" && !KMOD_NAMES.iter().any(|other| name == *other) => {
                 let inside = [folder.as_bytes(), b"/", name.as_bytes()].concat();
                 archive.link(&inside, b"/usr/bin/busybox", 0)?;
             }
             _ => {}
         }
     }
+    // Over busybox's, whose modprobe does not understand the modalias of a processor: it is too long.
+    files::add(&mut archive, KMOD.as_bytes(), &root.file(KMOD)?)?;
+    for name in KMOD_NAMES {
+        archive.link(format!("usr/sbin/{name}").as_bytes(), b"../bin/kmod", 0)?;
+    }
     files::add(&mut archive, LOADER.as_bytes(), &root.file(LOADER)?)?;
-    for library in SHARED {
+    let kmods = root.libraries(KMOD)?;
+    let shared = SHARED
+        .iter()
+        .copied()
+        .chain(kmods.iter().map(String::as_str));
+    for library in shared.collect::<BTreeSet<_>>() {
         let path = format!("{LIBRARIES}/{library}");
         files::add(&mut archive, path.as_bytes(), &root.file(&path)?)?;
     }

@@ -45,7 +45,6 @@ ln -s /proc/self/fd/1 /dev/stdout
 ln -s /proc/self/fd/2 /dev/stderr
 [ -d /sys/kernel/config ] || modprobe configfs
 mount -a
-. /vm/config
 
 # Built into some kernels and modules in others.
 [ -d /sys/bus/pci/drivers/virtio-pci ] || modprobe virtio_pci
@@ -64,6 +63,7 @@ exec 3<>/dev/vport0p1
 # The host's files are the last archive that the kernel unpacks, and this is its last file.
 [ -e /vm/complete ] || fail "the guest's memory is too small for the files that were to be copied into it"
 rm -f /vm/complete
+. /vm/config
 
 echo "$hostname" >/proc/sys/kernel/hostname
 ip link set lo up
@@ -90,15 +90,17 @@ relay() {
 
 if [ "$tty" = 1 ]; then
     export TERM="$term"
+    # A terminal forgets its size when nobody has it open.
+    exec 4<>/dev/hvc0
     stty -F /dev/hvc0 rows "$rows" cols "$columns"
     say ready
     while read -r word first second <&3; do
         [ "$word" = winsize ] && stty -F /dev/hvc0 rows "$first" cols "$second"
-    done &
+    done 4>&- &
     resize=$!
     (
         echo 0 >/sys/fs/cgroup/command/cgroup.procs
-        exec setsid -c sh /vm/command </dev/hvc0 >/dev/hvc0 2>&1 3>&-
+        exec setsid -c sh /vm/command <&4 >&4 2>&4 3>&- 4>&-
     )
     status=$?
     say exited $status
@@ -108,25 +110,32 @@ if [ "$tty" = 1 ]; then
     power_off
 fi
 
-mkfifo -m 666 /vm/in /vm/out /vm/err
-relay /vm/out /dev/vport0p3 /vm/out.bytes 3>&- &
-out=$!
-relay /vm/err /dev/vport0p4 /vm/err.bytes 3>&- &
-err=$!
-source=/dev/null
+# Runs the command with this function's own standard input, and ends the machine.
+run() {
+    # Names instead of pipes of the shell's making, because there are two of them.
+    mkfifo -m 666 /vm/out /vm/err
+    relay /vm/out /dev/vport0p3 /vm/out.bytes 3>&- &
+    out=$!
+    relay /vm/err /dev/vport0p4 /vm/err.bytes 3>&- &
+    err=$!
+    say ready
+    (
+        echo 0 >/sys/fs/cgroup/command/cgroup.procs
+        exec setsid sh /vm/command >/vm/out 2>/vm/err 3>&-
+    )
+    status=$?
+    say exited $status
+    # Processes left behind would keep the pipes open, and the relays read to the end of these.
+    echo 1 >/sys/fs/cgroup/command/cgroup.kill
+    wait $out $err
+    say "done" "$(cat /vm/out.bytes)" "$(cat /vm/err.bytes)"
+    power_off
+}
+
+# A pipe without a name: one with a name that is opened anew, as /dev/stdin, after its writer has gone would wait for
+# another writer.
 if [ "$input" = 1 ]; then
-    source=/vm/in
-    cat </dev/vport0p2 >/vm/in 3>&- &
+    cat </dev/vport0p2 3>&- | run
+else
+    run </dev/null
 fi
-say ready
-(
-    echo 0 >/sys/fs/cgroup/command/cgroup.procs
-    exec setsid sh /vm/command <$source >/vm/out 2>/vm/err 3>&-
-)
-status=$?
-say exited $status
-# Processes left behind would keep the pipes open, and the relays read to the end of these.
-echo 1 >/sys/fs/cgroup/command/cgroup.kill
-wait $out $err
-say "done" "$(cat /vm/out.bytes)" "$(cat /vm/err.bytes)"
-power_off

@@ -33,7 +33,7 @@ const WANTED: &[&str] = &[
     "virtio_rng",
 ];
 
-/// Where depmod, by its default configuration, prefers modules to those of the distribution.
+/// Where depmod prefers modules to those of the distribution.
 const UPDATES: &str = "updates";
 
 /// Fills `tree`, an empty folder, with `<release>/…`: the modules and their indices.
@@ -93,8 +93,13 @@ pub(crate) fn lay_out(
             File::create(home.join(list))?;
         }
     }
+    // As in Debian, and not as on the machine that this runs on, whose configuration depmod would read.
+    let configuration = tree.join("depmod.conf");
+    fs::write(&configuration, format!("search {UPDATES} built-in\n"))?;
     let output = root
         .program("usr/sbin/depmod")?
+        .arg("-C")
+        .arg(configuration)
         .arg("-b")
         .arg(tree)
         .arg(release)

@@ -3,18 +3,18 @@
 
 use super::root::{Root, LIBRARIES};
 use super::Guest;
-use anyhow::{Context, Result};
+use anyhow::{ensure, Context, Result};
 use rustix::io::FdFlags;
 use rustix::process::Signal;
 use std::ffi::OsString;
 use std::fs::File;
-use std::io::{self, Read};
+use std::io::{self, BufRead, BufReader, IsTerminal, Write};
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::os::unix::net::UnixStream;
 use std::os::unix::process::CommandExt;
 use std::path::Path;
-use std::process::{Child, ExitStatus, Stdio};
+use std::process::{Child, ChildStderr, ExitStatus, Stdio};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
@@ -56,8 +56,12 @@ impl Qemu {
         console: &Path,
         terminal: bool,
     ) -> Result<(Self, Channels)> {
+        ensure!(
+            guest.plugin.is_some() || !guest.trace,
+            "there are no TDCALLs to trace without the TDX module under the guest"
+        );
         let mut inherited = Vec::new();
-        let mut arguments = arguments(guest, image, console);
+        let mut arguments = arguments(guest, console);
         let mut channel = |id: &str, device: &str| -> Result<UnixStream> {
             let (ours, theirs) = UnixStream::pair().context("cannot make a pair of sockets")?;
             let fd = theirs.as_raw_fd();
@@ -82,14 +86,14 @@ impl Qemu {
         };
         arguments.extend(guest.qemu_arguments.iter().cloned());
         // QEMU opens it by its number under /proc/self/fd.
-        inherited.push(image.as_fd().try_clone_to_owned()?);
-        let image = inherited.last().map_or(-1, AsRawFd::as_raw_fd);
-        arguments.extend(["-initrd".into(), format!("/proc/self/fd/{image}").into()]);
+        let image = image.as_fd().try_clone_to_owned()?;
+        let number = image.as_raw_fd();
+        arguments.extend(["-initrd".into(), format!("/proc/self/fd/{number}").into()]);
+        inherited.push(image);
 
         let root = Root(&guest.root);
         let mut command = root.program("usr/bin/qemu-system-x86_64")?;
         let parent = rustix::process::getpid();
-        let numbers: Vec<OwnedFd> = inherited;
         command
             .args(arguments)
             .env("QEMU_MODULE_DIR", guest.root.join(LIBRARIES).join("qemu"))
@@ -104,7 +108,7 @@ impl Qemu {
             if rustix::process::getppid() != Some(parent) {
                 return Err(io::Error::from(rustix::io::Errno::CHILD));
             }
-            for fd in &numbers {
+            for fd in &inherited {
                 rustix::io::fcntl_setfd(fd, FdFlags::empty())?;
             }
             Ok(())
@@ -118,14 +122,11 @@ impl Qemu {
             .with_context(|| format!("cannot run QEMU of {}", guest.root.display()))?;
         // `command` holds QEMU's ends of the channels and is dropped here, so that we see when QEMU closes them.
         drop(command);
-        let complaints = child.stderr.take().map(|stderr| {
-            std::thread::spawn(move || {
-                let mut text = Vec::new();
-                // Whoever writes more than this has said what is wrong in the beginning.
-                let _ = stderr.take(1 << 16).read_to_end(&mut text);
-                text
-            })
-        });
+        let trace = guest.trace;
+        let complaints = child
+            .stderr
+            .take()
+            .map(|stderr| std::thread::spawn(move || listen(stderr, trace)));
         Ok((Self { child, complaints }, channels))
     }
 
@@ -165,7 +166,36 @@ impl Drop for Qemu {
     }
 }
 
-fn arguments(guest: &Guest, _image: &File, console: &Path) -> Vec<OsString> {
+/// Reads QEMU's standard error to its end, shows it if `show`, and returns what is not a TDCALL's trace.
+fn listen(stderr: ChildStderr, show: bool) -> Vec<u8> {
+    /// Whoever writes more than this, in bytes, has said what is wrong in the beginning.
+    const KEPT: usize = 1 << 16;
+    // The terminal may be in the hands of the guest, where a line does not begin at the left by itself.
+    let line_end: &[u8] = if io::stderr().is_terminal() {
+        b"\r\n"
+    } else {
+        b"\n"
+    };
+    let mut stderr = BufReader::new(stderr);
+    let mut kept = Vec::new();
+    let mut line = Vec::new();
+    while let Ok(1..) = stderr.read_until(b'\n', &mut line) {
+        // How each line of the plugin's trace begins.
+        let traced = line.starts_with(b"vcpu ");
+        if show {
+            let text = line.trim_ascii_end();
+            // Nobody is left to be told of a failure.
+            let _ = io::stderr().write_all(&[b"tdx: ", text, line_end].concat());
+        }
+        if !traced && kept.len() < KEPT {
+            kept.extend_from_slice(&line);
+        }
+        line.clear();
+    }
+    kept
+}
+
+fn arguments(guest: &Guest, console: &Path) -> Vec<OsString> {
     let mut arguments: Vec<OsString> = [
         "-nodefaults",
         "-no-user-config",
@@ -192,7 +222,8 @@ fn arguments(guest: &Guest, _image: &File, console: &Path) -> Vec<OsString> {
         add("-L", &[guest.root.join(folder).as_os_str().as_bytes()]);
     }
     add("-kernel", &[guest.vmlinuz.as_os_str().as_bytes()]);
-    let line = ["console=ttyS0 panic=-1"]
+    // The initial file system may take all memory, not only the half that is the default. A panic ends the machine.
+    let line = ["console=ttyS0 initramfs_options=size=100% panic=-1"]
         .into_iter()
         .chain(guest.append.iter().map(String::as_str))
         .collect::<Vec<_>>()
@@ -211,6 +242,9 @@ fn arguments(guest: &Guest, _image: &File, console: &Path) -> Vec<OsString> {
             value.extend_from_slice(key.as_bytes());
             value.push(b'=');
             value.extend_from_slice(&escaped(argument.as_bytes()));
+        }
+        if guest.trace {
+            value.extend_from_slice(b",trace=stderr");
         }
         add("-plugin", &[&value]);
     }

@@ -48,6 +48,33 @@ impl Root<'_> {
         Ok(command)
     }
 
+    /// The names of the shared libraries that the root's program at `path` is linked to, directly or not.
+    ///
+    /// # Errors
+    /// If one of them is missing.
+    pub(crate) fn libraries(&self, path: &str) -> Result<Vec<String>> {
+        let output = Command::new(self.file(LOADER)?)
+            .arg("--library-path")
+            .arg(self.0.join(LIBRARIES))
+            .arg("--list")
+            .arg(self.file(path)?)
+            .env_remove("LD_LIBRARY_PATH")
+            .env_remove("LD_PRELOAD")
+            .output()
+            .context("cannot run the Debian root's dynamic loader")?;
+        let listed = String::from_utf8_lossy(&output.stdout);
+        if !output.status.success() || listed.contains("not found") {
+            let said = String::from_utf8_lossy(&output.stderr);
+            bail!("cannot list the libraries of {path}: {listed}{said}");
+        }
+        // `libc.so.6 => /…/libc.so.6 (0x7f…)`; the vDSO and the loader have no arrow or a name with a slash.
+        Ok(listed
+            .lines()
+            .filter_map(|line| Some(line.split_once(" => ")?.0.trim().to_owned()))
+            .filter(|name| !name.contains('/'))
+            .collect())
+    }
+
     /// The real place of the file at `path` in the root. Symbolic links are followed as seen from inside.
     ///
     /// # Errors

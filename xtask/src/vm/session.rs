@@ -72,11 +72,6 @@ impl Session {
         Ok((session, channels.kind))
     }
 
-    /// Where the kernel's console goes.
-    pub(crate) fn log(&self) -> &std::path::Path {
-        &self.log
-    }
-
     /// When the caller's limit is over.
     pub(crate) fn end(&self) -> Option<Instant> {
         self.limit.map(|limit| self.started + limit)

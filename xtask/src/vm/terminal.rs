@@ -49,6 +49,10 @@ pub(crate) fn run(guest: &Guest, command: &[OsString]) -> Result<Ended, Failure>
     std::thread::scope(|scope| {
         scope.spawn(move || show(screen));
         let outcome = follow(&mut session, keys, &signals);
+        if outcome.is_err() {
+            // What comes next is ours, and the guest may have stopped in the middle of a line.
+            let _ = io::stdout().write_all(b"\r\n");
+        }
         session.conclude(outcome)
     })
 }
@@ -65,7 +69,7 @@ fn size() -> Option<(u16, u16)> {
 
 /// Shows what the guest writes, to the end.
 fn show(mut screen: UnixStream) {
-    let mut own = io::stdout().lock();
+    let mut own = io::stdout();
     let mut buffer = [0; 1 << 14];
     while let Ok(count @ 1..) = screen.read(&mut buffer) {
         if own
