@@ -141,11 +141,11 @@ fn status(result: Result<Ended, Failure>) -> u8 {
         Err(failure) => match failure.what() {
             Some(What::Output(error)) if error.kind() == ErrorKind::BrokenPipe => STATUS_PIPE,
             Some(What::TimedOut(_)) => {
-                eprintln!("{failure}");
+                eprintln!("{failure:#}");
                 STATUS_TIMED_OUT
             }
             _ => {
-                eprintln!("{failure}");
+                eprintln!("{failure:#}");
                 STATUS_FAILED
             }
         },

@@ -10,7 +10,7 @@ use std::time::Duration;
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Failure {
     /// The machine could not be made or started. Nothing ran.
-    #[error("{0:#}")]
+    #[error(transparent)]
     Setup(#[from] anyhow::Error),
     /// The machine was started.
     #[error("{what}{}", evidence(what, console))]

@@ -37,10 +37,23 @@ const SHARED: &[&str] = &[
     "libutil.so.1",
 ];
 
-/// What loads modules, under many names.
-const KMOD: &str = "usr/bin/kmod";
-/// These names.
-const KMOD_NAMES: &[&str] = &["depmod", "insmod", "lsmod", "modinfo", "modprobe", "rmmod"];
+/// Programs that go along beside busybox, with the libraries that they are linked to.
+///
+/// busybox has a shell and a modprobe too. But its modprobe cuts off the modalias of a processor, which is long, and its
+/// shell takes its own tools for those of the same name in PATH.
+const PROGRAMS: &[&str] = &["usr/bin/bash", "usr/bin/dash", "usr/bin/kmod"];
+/// Names of these programs.
+const NAMES: &[(&str, &str)] = &[
+    ("usr/bin/sh", "dash"),
+    ("usr/sbin/depmod", "../bin/kmod"),
+    ("usr/sbin/insmod", "../bin/kmod"),
+    ("usr/sbin/lsmod", "../bin/kmod"),
+    ("usr/sbin/modinfo", "../bin/kmod"),
+    ("usr/sbin/modprobe", "../bin/kmod"),
+    ("usr/sbin/rmmod", "../bin/kmod"),
+];
+/// What bash knows of terminals.
+const TERMINALS: &str = "usr/share/terminfo";
 
 /// How the names of what is being built begin.
 const UNFINISHED: &str = "unfinished-";
@@ -63,6 +76,7 @@ const FOLDERS: &[(&str, u32)] = &[
     ("usr/local", 0o755),
     ("usr/local/bin", 0o755),
     ("usr/sbin", 0o755),
+    ("usr/share", 0o755),
     ("var", 0o755),
     ("var/log", 0o755),
     ("var/tmp", 0o1777),
@@ -81,7 +95,7 @@ const LINKS: &[(&str, &str)] = &[
 const TEXTS: &[(&str, &str)] = &[
     (
         "etc/passwd",
-        "root:x:0:0:root:/root:/bin/sh\nnobody:x:65534:65534:nobody:/:/bin/false\n",
+        "root:x:0:0:root:/root:/bin/bash\nnobody:x:65534:65534:nobody:/:/bin/false\n",
     ),
     ("etc/group", "root:x:0:\nnogroup:x:65534:\n"),
     ("etc/hosts", "127.0.0.1 localhost\n::1 localhost\n"),
@@ -124,7 +138,7 @@ pub(crate) fn assemble(guest: &Guest, boot: &Boot<'_>) -> Result<File> {
     let plain = Attributes::mode(0o600);
     archive.bytes(b"vm/config", plain, &config(guest, boot))?;
     let script = if boot.command.is_empty() {
-        b"exec sh -l\n".to_vec()
+        b"exec bash -l\n".to_vec()
     } else {
         quote::exec(boot.command)
     };
@@ -205,13 +219,16 @@ fn base(guest: &Guest) -> Result<File> {
 fn key(guest: &Guest, root: Root<'_>) -> Result<u64> {
     let mut hasher = DefaultHasher::new();
     (INIT, SHARED, FOLDERS, LINKS, TEXTS).hash(&mut hasher);
+    (PROGRAMS, NAMES).hash(&mut hasher);
     (&guest.release, &guest.extra_modules, guest.driver.name()).hash(&mut hasher);
     let mut sources = vec![
         root.file("usr/bin/busybox")?,
-        root.file(KMOD)?,
         root.file(&format!("{LIBRARIES}/libc.so.6"))?,
         guest.modules.join("kernel"),
     ];
+    for program in PROGRAMS {
+        sources.push(root.file(program)?);
+    }
     sources.extend(guest.driver.own_module().map(Path::to_owned));
     for source in sources {
         let meta = source
@@ -245,32 +262,34 @@ fn build(guest: &Guest, root: Root<'_>, sink: impl Write) -> Result<()> {
     ensure!(applets.status.success(), "busybox --list-full failed");
     for applet in String::from_utf8(applets.stdout)?.lines() {
         // `sbin/ip` and `usr/sbin/chroot` alike: /sbin is a link to /usr/sbin in the guest.
-        let folder = match Path::new(applet).parent().and_then(Path::file_name) {
-            Some(folder) if folder == "sbin" => "usr/sbin",
-            _ => "usr/bin",
+        let name = applet.rsplit('/').next().unwrap_or(applet);
+        let folder = if applet.contains("sbin/") {
+            "sbin"
+        } else {
+            "bin"
         };
-        match Path::new(applet).file_name() {
-            Some(name) if name != "busybox" && !KMOD_NAMES.iter().any(|other| name == *other) => {
-                let inside = [folder.as_bytes(), b"/", name.as_bytes()].concat();
-                archive.link(&inside, b"/usr/bin/busybox", 0)?;
-            }
-            _ => {}
+        let inside = format!("usr/{folder}/{name}");
+        let other = PROGRAMS.contains(&inside.as_str())
+            || NAMES.iter().any(|n| n.0.ends_with(&format!("/{name}")));
+        if name != "busybox" && !other {
+            archive.link(inside.as_bytes(), b"/usr/bin/busybox", 0)?;
         }
     }
-    // Over busybox's, whose modprobe does not understand the modalias of a processor: it is too long.
-    files::add(&mut archive, KMOD.as_bytes(), &root.file(KMOD)?)?;
-    for name in KMOD_NAMES {
-        archive.link(format!("usr/sbin/{name}").as_bytes(), b"../bin/kmod", 0)?;
+    for &(name, target) in NAMES {
+        archive.link(name.as_bytes(), target.as_bytes(), 0)?;
     }
     files::add(&mut archive, LOADER.as_bytes(), &root.file(LOADER)?)?;
-    let kmods = root.libraries(KMOD)?;
-    let shared = SHARED
-        .iter()
-        .copied()
-        .chain(kmods.iter().map(String::as_str));
-    for library in shared.collect::<BTreeSet<_>>() {
+    let mut shared: BTreeSet<String> = SHARED.iter().map(|&name| name.to_owned()).collect();
+    for program in PROGRAMS {
+        files::add(&mut archive, program.as_bytes(), &root.file(program)?)?;
+        shared.extend(root.libraries(program)?);
+    }
+    for library in shared {
         let path = format!("{LIBRARIES}/{library}");
         files::add(&mut archive, path.as_bytes(), &root.file(&path)?)?;
+    }
+    if let Ok(terminals) = root.file(TERMINALS) {
+        files::add(&mut archive, TERMINALS.as_bytes(), &terminals)?;
     }
 
     let tree = tempfile::Builder::new()

@@ -11,10 +11,12 @@
 #   vport0p3  the command's standard output       (not with tty=1)
 #   vport0p4  the command's standard error        (not with tty=1)
 #   hvc0      the command's terminal              (only with tty=1)
+# busybox runs its own tools whatever is in PATH; hence the path of modprobe, which is to be kmod's. The command gets a
+# shell without such ways.
 # What this script itself prints goes to the kernel's console.
 
 export PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
-export HOME=/root USER=root LOGNAME=root SHELL=/bin/sh
+export HOME=/root USER=root LOGNAME=root SHELL=/bin/bash
 
 say() { echo "$*" >&3; }
 
@@ -43,12 +45,12 @@ ln -s /proc/self/fd /dev/fd
 ln -s /proc/self/fd/0 /dev/stdin
 ln -s /proc/self/fd/1 /dev/stdout
 ln -s /proc/self/fd/2 /dev/stderr
-[ -d /sys/kernel/config ] || modprobe configfs
+[ -d /sys/kernel/config ] || /usr/sbin/modprobe configfs
 mount -a
 
 # Built into some kernels and modules in others.
-[ -d /sys/bus/pci/drivers/virtio-pci ] || modprobe virtio_pci
-[ -d /sys/class/virtio-ports ] || modprobe virtio_console
+[ -d /sys/bus/pci/drivers/virtio-pci ] || /usr/sbin/modprobe virtio_pci
+[ -d /sys/class/virtio-ports ] || /usr/sbin/modprobe virtio_console
 tries=0
 until [ -c /dev/vport0p1 ]; do
     tries=$((tries + 1))
@@ -70,7 +72,7 @@ ip link set lo up
 mkdir /sys/fs/cgroup/command
 
 if [ "$driver" != none ]; then
-    message=$(modprobe tdx_guest 2>&1) || fail "modprobe tdx_guest: $message"
+    message=$(/usr/sbin/modprobe tdx_guest 2>&1) || fail "modprobe tdx_guest: $message"
     # A module built out of the kernel's tree taints it, the distribution's does not: the one that was asked for?
     taint=$(cat /sys/module/tdx_guest/taint)
     case $driver$taint in
@@ -100,7 +102,7 @@ if [ "$tty" = 1 ]; then
     resize=$!
     (
         echo 0 >/sys/fs/cgroup/command/cgroup.procs
-        exec setsid -c sh /vm/command <&4 >&4 2>&4 3>&- 4>&-
+        exec setsid -c /bin/sh /vm/command <&4 >&4 2>&4 3>&- 4>&-
     )
     status=$?
     say exited $status
@@ -121,7 +123,7 @@ run() {
     say ready
     (
         echo 0 >/sys/fs/cgroup/command/cgroup.procs
-        exec setsid sh /vm/command >/vm/out 2>/vm/err 3>&-
+        exec setsid /bin/sh /vm/command >/vm/out 2>/vm/err 3>&-
     )
     status=$?
     say exited $status

@@ -18,6 +18,17 @@ use std::process::{Child, ChildStderr, ExitStatus, Stdio};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
+/// The kernel's parameters, before the caller's.
+const PARAMETERS: &[&str] = &[
+    "console=ttyS0",
+    // The initial file system may take all memory, not only the half that is the default.
+    "initramfs_options=size=100%",
+    // On a busy machine the emulated timer may be late, and the kernel would panic over it.
+    "no_timer_check",
+    // A panic ends the machine.
+    "panic=-1",
+];
+
 /// Our ends of the guest's channels. QEMU's ends are sockets without a name that only it has inherited.
 #[derive(Debug)]
 pub(crate) struct Channels {
@@ -222,9 +233,9 @@ fn arguments(guest: &Guest, console: &Path) -> Vec<OsString> {
         add("-L", &[guest.root.join(folder).as_os_str().as_bytes()]);
     }
     add("-kernel", &[guest.vmlinuz.as_os_str().as_bytes()]);
-    // The initial file system may take all memory, not only the half that is the default. A panic ends the machine.
-    let line = ["console=ttyS0 initramfs_options=size=100% panic=-1"]
-        .into_iter()
+    let line = PARAMETERS
+        .iter()
+        .copied()
         .chain(guest.append.iter().map(String::as_str))
         .collect::<Vec<_>>()
         .join(" ");

@@ -117,7 +117,7 @@ fn large_files_arrive(guest: &Guest) -> Result<()> {
     fs::write(&large, vec![b'x'; 180 << 20])?;
     let mut guest = Guest {
         files: vec![large],
-        memory: Memory(570),
+        memory: Memory(600),
         ..guest.clone()
     };
     let said = text(&guest, "tr -d x <large | wc -c; wc -c <large")?;
@@ -128,7 +128,7 @@ fn large_files_arrive(guest: &Guest) -> Result<()> {
         .err()
         .context("the files fitted")?;
     ensure!(
-        error.what().is_none() && error.to_string().contains("Give it more with --memory"),
+        error.what().is_none() && format!("{error:#}").contains("Give it more with --memory"),
         "{error}"
     );
     Ok(())
