@@ -7,7 +7,6 @@ use anyhow::{Context, Result};
 use clap::{Parser, Subcommand};
 use std::path::PathBuf;
 use std::process::ExitCode;
-use std::time::Duration;
 
 #[derive(Debug, Parser)]
 struct Cli {
@@ -35,34 +34,21 @@ fn path(variable: &str) -> Result<PathBuf> {
 fn guest() -> Result<vm::Guest> {
     let modules = path("TDX_VM_MODULES")?;
     let target = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../target/tdx");
-    Ok(vm::Guest {
-        root: path("TDX_VM_ROOT")?,
-        vmlinuz: path("TDX_VM_VMLINUZ")?,
-        release: modules
-            .file_name()
-            .context("TDX_VM_MODULES")?
-            .to_string_lossy()
-            .into_owned(),
-        modules,
-        cache: target.join("cache"),
-        logs: target.join("logs"),
-        name: "vm".into(),
-        plugin: path("TDX_VM_PLUGIN").ok().map(|path| vm::Plugin {
-            path,
-            arguments: Vec::new(),
-        }),
-        trace: false,
-        driver: vm::Driver::None(path("TDX_VM_KO").ok()),
-        extra_modules: Vec::new(),
-        smp: 1,
-        memory: vm::Memory(1024),
-        machine: "q35".into(),
-        cpu: vm::CPU.into(),
-        files: Vec::new(),
-        append: Vec::new(),
-        qemu_arguments: Vec::new(),
-        boot_limit: Duration::from_secs(120),
-    })
+    let release = modules.file_name().context("TDX_VM_MODULES")?;
+    let mut guest = vm::Guest::new(
+        path("TDX_VM_ROOT")?,
+        path("TDX_VM_VMLINUZ")?,
+        modules.clone(),
+        release.to_string_lossy().into_owned(),
+        target.join("cache"),
+        target.join("logs"),
+    );
+    guest.plugin = path("TDX_VM_PLUGIN").ok().map(|path| vm::Plugin {
+        path,
+        arguments: Vec::new(),
+    });
+    guest.driver = vm::Driver::None(path("TDX_VM_KO").ok());
+    Ok(guest)
 }
 
 fn main() -> Result<ExitCode> {

@@ -43,7 +43,7 @@ use std::time::Duration;
 /// On an AMD processor Linux takes itself for a guest that AMD's means protect (arch/x86/kernel/cpu/amd.c,
 /// `bsp_determine_snp`), and forgets that it is a TD: it shares no memory with the host and bounces no DMA.
 /// TDX is enumerated in CPUID leaf 21h, up to which the leaves have to reach.
-pub(crate) const CPU: &str = "max,vendor=GenuineIntel,level=0x21";
+const CPU: &str = "max,vendor=GenuineIntel,level=0x21";
 
 /// A machine that can be booted, again and again.
 #[derive(Debug, Clone)]
@@ -77,7 +77,7 @@ pub(crate) struct Guest {
     pub(crate) memory: Memory,
     /// QEMU's machine.
     pub(crate) machine: String,
-    /// QEMU's CPU model; see [`CPU`].
+    /// QEMU's CPU model. It has to be Intel's.
     pub(crate) cpu: String,
     /// Files and folders to copy into the command's working directory, `/root`.
     pub(crate) files: Vec<PathBuf>,
@@ -182,6 +182,40 @@ pub(crate) struct Output {
 }
 
 impl Guest {
+    /// An ordinary virtual machine with one processor, 1 GiB and no driver: all else is left to be set.
+    ///
+    /// The parameters are the fields of their names.
+    pub(crate) fn new(
+        root: PathBuf,
+        vmlinuz: PathBuf,
+        modules: PathBuf,
+        release: String,
+        cache: PathBuf,
+        logs: PathBuf,
+    ) -> Self {
+        Self {
+            root,
+            vmlinuz,
+            modules,
+            release,
+            cache,
+            logs,
+            name: "vm".into(),
+            plugin: None,
+            trace: false,
+            driver: Driver::None(None),
+            extra_modules: Vec::new(),
+            smp: 1,
+            memory: Memory(1024),
+            machine: "q35".into(),
+            cpu: CPU.into(),
+            files: Vec::new(),
+            append: Vec::new(),
+            qemu_arguments: Vec::new(),
+            boot_limit: Duration::from_secs(120),
+        }
+    }
+
     /// Boots, runs `command` with `streams` and powers off.
     ///
     /// When the command ends, processes that it has left behind are killed. `limit` is for all of it, boot included.
@@ -229,8 +263,12 @@ impl Guest {
     ///
     /// # Errors
     /// As [`Guest::run`], and if standard input is no terminal. The terminal is always restored.
-    pub(crate) fn terminal(&self, command: &[OsString]) -> Result<Ended, Failure> {
-        terminal::run(self, command)
+    pub(crate) fn terminal(
+        &self,
+        command: &[OsString],
+        limit: Option<Duration>,
+    ) -> Result<Ended, Failure> {
+        terminal::run(self, command, limit)
     }
 }
 

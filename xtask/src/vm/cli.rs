@@ -97,10 +97,11 @@ impl VmArgs {
         guest.name = format!("vm-{}", std::process::id());
         guest.trace = self.trace;
 
+        let limit = self.timeout.map(Duration::from_secs);
         let terminal = io::stdin().is_terminal();
         let result =
             if self.tty || (self.command.is_empty() && terminal && io::stdout().is_terminal()) {
-                guest.terminal(&self.command)
+                guest.terminal(&self.command, limit)
             } else {
                 explain_interruption(&guest)?;
                 let shell = [OsString::from("sh")];
@@ -118,7 +119,7 @@ impl VmArgs {
                 } else {
                     &self.command[..]
                 };
-                guest.run(command, self.timeout.map(Duration::from_secs), streams)
+                guest.run(command, limit, streams)
             };
         Ok(status(result))
     }

@@ -1,33 +1,22 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! Starts QEMU for a guest, with its channels, and makes sure that it does not outlive us.
 
+mod arguments;
+
 use super::root::{Root, LIBRARIES};
 use super::Guest;
 use anyhow::{ensure, Context, Result};
 use rustix::io::FdFlags;
 use rustix::process::Signal;
-use std::ffi::OsString;
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, IsTerminal, Write};
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
-use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::os::unix::net::UnixStream;
 use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Child, ChildStderr, ExitStatus, Stdio};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
-
-/// The kernel's parameters, before the caller's.
-const PARAMETERS: &[&str] = &[
-    "console=ttyS0",
-    // The initial file system may take all memory, not only the half that is the default.
-    "initramfs_options=size=100%",
-    // On a busy machine the emulated timer may be late, and the kernel would panic over it.
-    "no_timer_check",
-    // A panic ends the machine.
-    "panic=-1",
-];
 
 /// Our ends of the guest's channels. QEMU's ends are sockets without a name that only it has inherited.
 #[derive(Debug)]
@@ -72,7 +61,7 @@ impl Qemu {
             "there are no TDCALLs to trace without the TDX module under the guest"
         );
         let mut inherited = Vec::new();
-        let mut arguments = arguments(guest, console);
+        let mut arguments = arguments::arguments(guest, console)?;
         let mut channel = |id: &str, device: &str| -> Result<UnixStream> {
             let (ours, theirs) = UnixStream::pair().context("cannot make a pair of sockets")?;
             let fd = theirs.as_raw_fd();
@@ -204,82 +193,4 @@ fn listen(stderr: ChildStderr, show: bool) -> Vec<u8> {
         line.clear();
     }
     kept
-}
-
-fn arguments(guest: &Guest, console: &Path) -> Vec<OsString> {
-    let mut arguments: Vec<OsString> = [
-        "-nodefaults",
-        "-no-user-config",
-        "-no-reboot",
-        "-display",
-        "none",
-        "-accel",
-        "tcg,thread=multi",
-        "-machine",
-    ]
-    .map(OsString::from)
-    .to_vec();
-    let mut add = |option: &str, value: &[&[u8]]| {
-        if !option.is_empty() {
-            arguments.push(option.into());
-        }
-        arguments.push(OsString::from_vec(value.concat()));
-    };
-    add("", &[guest.machine.as_bytes()]);
-    add("-cpu", &[guest.cpu.as_bytes()]);
-    add("-smp", &[guest.smp.to_string().as_bytes()]);
-    add("-m", &[guest.memory.to_string().as_bytes()]);
-    for folder in ["usr/share/qemu", "usr/share/seabios"] {
-        add("-L", &[guest.root.join(folder).as_os_str().as_bytes()]);
-    }
-    add("-kernel", &[guest.vmlinuz.as_os_str().as_bytes()]);
-    let line = PARAMETERS
-        .iter()
-        .copied()
-        .chain(guest.append.iter().map(String::as_str))
-        .collect::<Vec<_>>()
-        .join(" ");
-    add("-append", &[line.as_bytes()]);
-    let path = escaped(console.as_os_str().as_bytes());
-    add("-chardev", &[b"file,id=console,path=", &path]);
-    add("-serial", &[b"chardev:console"]);
-    // What a TD demands of a virtio device: it knows no legacy interface, and its DMA goes through shared memory.
-    let controller = "virtio-serial-pci,id=channels,disable-legacy=on,iommu_platform=on";
-    add("-device", &[controller.as_bytes()]);
-    if let Some(plugin) = &guest.plugin {
-        let mut value = escaped(plugin.path.as_os_str().as_bytes());
-        for (key, argument) in &plugin.arguments {
-            value.push(b',');
-            value.extend_from_slice(key.as_bytes());
-            value.push(b'=');
-            value.extend_from_slice(&escaped(argument.as_bytes()));
-        }
-        if guest.trace {
-            value.extend_from_slice(b",trace=stderr");
-        }
-        add("-plugin", &[&value]);
-    }
-    arguments
-}
-
-/// In an option of QEMU that is a list, a comma in a value is doubled.
-fn escaped(value: &[u8]) -> Vec<u8> {
-    let mut out = Vec::with_capacity(value.len());
-    for &byte in value {
-        out.push(byte);
-        if byte == b',' {
-            out.push(byte);
-        }
-    }
-    out
-}
-
-#[cfg(test)]
-mod tests {
-    use super::escaped;
-
-    #[test]
-    fn commas_are_doubled() {
-        assert_eq!(escaped(b"/a,b/c"), b"/a,,b/c");
-    }
 }

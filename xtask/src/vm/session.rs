@@ -14,6 +14,9 @@ use std::time::{Duration, Instant};
 /// How long things may take that have no reason to take long: killing what the command left behind, powering off.
 const GRACE: Duration = Duration::from_secs(60);
 
+/// How many times a guest is booted at most when it is lost to the emulation.
+const TRIES: usize = 3;
+
 /// A booting or running guest.
 #[derive(Debug)]
 pub(crate) struct Session {
@@ -43,13 +46,39 @@ impl From<What> for Trouble {
 }
 
 impl Session {
-    /// Starts the machine.
-    pub(crate) fn start(
+    /// Boots the machine up to where the command starts.
+    pub(crate) fn boot(
         guest: &Guest,
         boot: &Boot<'_>,
         limit: Option<Duration>,
-    ) -> anyhow::Result<(Self, Kind)> {
+    ) -> Result<(Self, Kind), Failure> {
         let started = Instant::now();
+        let mut tries = 0;
+        loop {
+            tries += 1;
+            let (mut session, kind) = Self::start(guest, boot, started, limit)?;
+            let Err(trouble) = session.ready() else {
+                return Ok((session, kind));
+            };
+            match session.conclude(Err(trouble)) {
+                Err(Failure::Guest { mut console, .. })
+                    if tries < TRIES && was_lost_to_emulation(&console.text) =>
+                {
+                    console.discard();
+                }
+                Err(failure) => return Err(failure),
+                Ok(_) => return Err(anyhow::anyhow!("the guest ended before it began").into()),
+            }
+        }
+    }
+
+    /// Starts the machine.
+    fn start(
+        guest: &Guest,
+        boot: &Boot<'_>,
+        started: Instant,
+        limit: Option<Duration>,
+    ) -> anyhow::Result<(Self, Kind)> {
         let image = image::assemble(guest, boot)?;
         std::fs::create_dir_all(&guest.logs)
             .with_context(|| format!("cannot make the folder {}", guest.logs.display()))?;
@@ -78,7 +107,7 @@ impl Session {
     }
 
     /// Waits until the command is started.
-    pub(crate) fn ready(&mut self) -> Result<(), Trouble> {
+    fn ready(&mut self) -> Result<(), Trouble> {
         let boot_end = Instant::now() + self.boot_limit;
         let end = self.end().map_or(boot_end, |end| end.min(boot_end));
         match self.control.next(Some(end)) {
@@ -191,6 +220,34 @@ impl Session {
     }
 }
 
+/// Whether the kernel fell over a fault of QEMU's, before any program ran.
+///
+/// Linux changes its code while other processors run it, by way of a breakpoint (arch/x86/kernel/alternative.c,
+/// `smp_text_poke_batch_finish`). When a processor writes to code, QEMU throws translations of the old code away, and
+/// then writes (accel/tcg/cputlb.c, `notdirty_write`). Where host processors are few, the thread may be held up between
+/// the two, another one translate the old code, and run into a breakpoint that has long been removed. Seen about once in
+/// seventy boots with four processors on a busy machine with two.
+fn was_lost_to_emulation(console: &str) -> bool {
+    console.contains("Oops: int3: ") && !console.contains("Run /init as init process")
+}
+
 fn unexpected(said: &Said) -> Trouble {
     What::Protocol(format!("{said:?}")).into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::was_lost_to_emulation;
+
+    #[test]
+    fn only_a_breakpoint_before_the_first_program_is_the_emulations_fault() {
+        let race = "[    5.5] Oops: int3: 0000 [#1] SMP PTI\n[    5.6] Kernel panic - not syncing: Fatal\n";
+        assert!(was_lost_to_emulation(race));
+        assert!(!was_lost_to_emulation(&format!(
+            "[    4.0] Run /init as init process\n{race}"
+        )));
+        assert!(!was_lost_to_emulation(
+            "[    5.5] Oops: Oops: 0002 [#1] SMP\n"
+        ));
+    }
 }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! Runs a command whose standard streams are passed through.
 
+use super::control::Silence;
 use super::failure::{Failure, What};
 use super::image::Boot;
 use super::qemu::Kind;
@@ -107,7 +108,7 @@ pub(crate) fn run(
         input: !matches!(streams.stdin, Stdin::Null),
         terminal: None,
     };
-    let (mut session, kind) = Session::start(guest, &boot, limit)?;
+    let (mut session, kind) = Session::boot(guest, &boot, limit)?;
     let Kind::Streams {
         stdin,
         stdout,
@@ -154,12 +155,11 @@ pub(crate) fn run(
 }
 
 fn follow(session: &mut Session, progress: &Progress) -> Result<(), Trouble> {
-    session.ready()?;
     let (out, err) = session.done()?;
     if !progress.reach([out, err], session.end()) {
         let got = progress.lock().bytes;
         return Err(match session.end() {
-            Some(end) if end <= Instant::now() => session.silent(super::control::Silence::TimedOut),
+            Some(end) if end <= Instant::now() => session.silent(Silence::TimedOut),
             _ => What::Protocol(format!(
                 "of {out} and {err} bytes of output and errors {} and {} arrived",
                 got[0], got[1]

@@ -4,13 +4,14 @@
 //! In the guest the command has a terminal of its own, a virtio console; the user's terminal passes keys and output on
 //! unchanged, so that line editing, job control and Ctrl-C are the guest's.
 
+use super::control::Silence;
 use super::failure::{Failure, What};
 use super::image::Boot;
 use super::qemu::Kind;
 use super::session::{Session, Trouble};
 use super::{Ended, Guest};
 use anyhow::{anyhow, Context};
-use rustix::event::{poll, PollFd, PollFlags};
+use rustix::event::{poll, PollFd, PollFlags, Timespec};
 use rustix::termios::{tcgetattr, tcgetwinsize, tcsetattr, OptionalActions, Termios};
 use signal_hook::consts::{SIGCONT, SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGWINCH};
 use signal_hook::low_level::{pipe, unregister};
@@ -26,7 +27,11 @@ const TIMES: usize = 3;
 const WITHIN: Duration = Duration::from_secs(1);
 
 /// See [`Guest::terminal`].
-pub(crate) fn run(guest: &Guest, command: &[OsString]) -> Result<Ended, Failure> {
+pub(crate) fn run(
+    guest: &Guest,
+    command: &[OsString],
+    limit: Option<Duration>,
+) -> Result<Ended, Failure> {
     let (rows, columns) = size().ok_or_else(|| anyhow!("standard input is not a terminal"))?;
     let kind = std::env::var_os("TERM").unwrap_or_else(|| "linux".into());
     let boot = Boot {
@@ -34,16 +39,12 @@ pub(crate) fn run(guest: &Guest, command: &[OsString]) -> Result<Ended, Failure>
         input: true,
         terminal: Some((kind, rows, columns)),
     };
-    let (mut session, kind) = Session::start(guest, &boot, None)?;
+    // Until that is done Ctrl-C is the user's way out.
+    let (mut session, kind) = Session::boot(guest, &boot, limit)?;
     let Kind::Terminal(screen) = kind else {
         return Err(anyhow!("the machine was made for streams").into());
     };
     let keys = screen.try_clone().context("cannot share the terminal")?;
-    // Until then Ctrl-C is the user's way out.
-    let outcome = session.ready();
-    if outcome.is_err() {
-        return session.conclude(outcome);
-    }
     let signals = Signals::listen()?;
     let _raw = Raw::enter()?;
     std::thread::scope(|scope| {
@@ -98,7 +99,14 @@ fn follow(session: &mut Session, mut keys: UnixStream, signals: &Signals) -> Res
             PollFd::from_borrowed_fd(signals.changes.as_fd(), PollFlags::IN),
             PollFd::from_borrowed_fd(own.as_fd(), PollFlags::IN),
         ];
-        match poll(&mut watched, None) {
+        let left = session
+            .end()
+            .map(|end| end.saturating_duration_since(Instant::now()));
+        if left.is_some_and(|left| left.is_zero()) {
+            return Err(session.silent(Silence::TimedOut));
+        }
+        let wait = left.and_then(|left| Timespec::try_from(left).ok());
+        match poll(&mut watched, wait.as_ref()) {
             Ok(_) | Err(rustix::io::Errno::INTR) => {}
             Err(error) => return Err(What::Output(error.into()).into()),
         }
