@@ -86,9 +86,7 @@ fn evidence(what: &What, console: &Console) -> String {
         What::NotReady(_) => {}
         _ => {
             let tail = console.tail(15);
-            if tail.is_empty() {
-                text += "\nIts console is empty.";
-            } else {
+            if !tail.is_empty() {
                 text += "\nIts console ends with:\n";
                 text += &tail;
             }

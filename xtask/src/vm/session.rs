@@ -210,7 +210,8 @@ impl Session {
             ) => What::Panicked(message.to_owned()),
             (what, _) => what,
         };
-        if matches!(what, What::Stopped | What::Output(_)) && console.splats().is_empty() {
+        let innocent = matches!(what, What::Stopped | What::Output(_));
+        if console.text.is_empty() || (innocent && console.splats().is_empty()) {
             console.discard();
         }
         Err(Failure::Guest {

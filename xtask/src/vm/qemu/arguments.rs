@@ -64,7 +64,9 @@ pub(super) fn arguments(guest: &Guest, console: &Path) -> Result<Vec<OsString>> 
     add("-chardev", &[b"file,id=console,path=", &path]);
     add("-serial", &[b"chardev:console"]);
     // What a TD demands of a virtio device: it knows no legacy interface, and its DMA goes through shared memory.
-    let controller = "virtio-serial-pci,id=channels,disable-legacy=on,iommu_platform=on";
+    // Each port that there could be costs two queues.
+    let controller =
+        "virtio-serial-pci,id=channels,max_ports=5,disable-legacy=on,iommu_platform=on";
     add("-device", &[controller.as_bytes()]);
     if let Some(plugin) = &guest.plugin {
         let mut value = b"file=".to_vec();
