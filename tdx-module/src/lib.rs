@@ -6,6 +6,7 @@
 
 extern crate alloc;
 
+pub mod control;
 mod fault;
 mod host;
 mod machine;
