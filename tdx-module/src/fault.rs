@@ -47,9 +47,16 @@ impl FaultTarget {
         let leaf = registers.rax & 0xffff;
         match self {
             Self::Leaf(number) => leaf == number,
-            Self::Vmcall(function) => leaf == leaf::VP_VMCALL && registers.r11 == function,
+            Self::Vmcall(function) => {
+                leaf == leaf::VP_VMCALL && exposed(registers, 11) && registers.r11 == function
+            }
         }
     }
+}
+
+/// Whether a TDG.VP.VMCALL exposes a register to the host.
+const fn exposed(registers: &Registers, register: u32) -> bool {
+    registers.rcx >> register & 1 != 0
 }
 
 /// The rules of a TD, with how often each has matched.
@@ -100,12 +107,11 @@ impl FaultAnswer {
         match self {
             Self::Status(status) => registers.rax = status.0,
             Self::Host(status) => {
-                let exposed = |register: u32| registers.rcx >> register & 1 != 0;
-                let (r10, r11) = (exposed(10), exposed(11));
-                if r11 && registers.r11 == Vmcall::MAP_GPA && status == VmcallStatus::RETRY {
+                let map_gpa = FaultTarget::Vmcall(Vmcall::MAP_GPA).matches(registers);
+                if map_gpa && status == VmcallStatus::RETRY {
                     registers.r11 = registers.r12;
                 }
-                if r10 {
+                if exposed(registers, 10) {
                     registers.r10 = status.0;
                 }
                 registers.rax = Status::SUCCESS.0;

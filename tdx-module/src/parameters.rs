@@ -41,7 +41,7 @@ pub struct TdParameters {
     pub max_vcpus: u32,
     /// CONFIG_FLAGS, but for bit 0 (GPAW), which follows from `gpa_width`; see [`config_flags`].
     pub config_flags: u64,
-    /// TD_CTLS at the start; see [`td_ctls`].
+    /// TD_CTLS at the start; see [`td_ctls`]. [`Attributes::SEPT_VE_DISABLE`] adds PENDING_VE_DISABLE to it.
     pub td_ctls: u64,
     /// TOPOLOGY_ENUM_CONFIGURED: whether the host configured the topology that CPUID shows.
     pub topology_enum_configured: bool,
@@ -161,6 +161,8 @@ pub enum ParameterError {
     },
     /// A memory range is empty, not a multiple of 4096, or reaches the SHARED bit.
     Ram(Range<u64>),
+    /// There is a service TD, and TDX 1.0 has none.
+    ServiceTd,
     /// Two memory ranges overlap.
     RamOverlap(Range<u64>, Range<u64>),
 }
@@ -180,6 +182,9 @@ impl fmt::Display for ParameterError {
                 "memory {:#x}..{:#x}: expected a range of 4096-byte pages below the SHARED bit",
                 range.start, range.end
             ),
+            Self::ServiceTd => {
+                f.write_str("a service TD is bound to the TD: expected none, as TDX 1.0 has none")
+            }
             Self::RamOverlap(a, b) => write!(
                 f,
                 "memory {:#x}..{:#x} overlaps {:#x}..{:#x}",

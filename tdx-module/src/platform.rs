@@ -2,6 +2,7 @@
 
 //! The platform: a processor and the TDX module on it.
 
+use crate::report::hmac_block;
 use core::fmt;
 use core::time::Duration;
 use hmac::{Hmac, Mac};
@@ -29,13 +30,13 @@ pub struct Platform {
     pub verify_report: bool,
     /// What the platform's keys derive from. This is no secret worth the name: the platform is a model.
     pub seed: [u8; 32],
-    /// How long TDG.MR.REPORT takes beyond the time of the model itself. No lock is held meanwhile, as hardware holds
-    /// none while the processor makes the MAC.
+    /// How long TDG.MR.REPORT takes at first, beyond the time of the model itself. No lock is held meanwhile, as the
+    /// TDX module holds none while the processor makes the MAC.
     pub report_time: Duration,
 }
 
 /// A generation of the TDX module.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Generation {
     /// TDX 1.0: no TEE_TCB_SVN2, and of the leaves numbers 0 to 8 only.
     Tdx10,
@@ -65,10 +66,7 @@ impl Platform {
     ///
     /// The report MAC's label is "REPORTMACSTRUCT".
     pub fn key(&self, label: &[u8]) -> [u8; 32] {
-        // HMAC fills a shorter key up with zeros to the hash's block, here 64 bytes.
-        let mut block = [0; 64];
-        block[..self.seed.len()].copy_from_slice(&self.seed);
-        Hmac::<Sha256>::new(&block.into())
+        Hmac::<Sha256>::new(&hmac_block(self.seed).into())
             .chain_update(label)
             .finalize()
             .into_bytes()
