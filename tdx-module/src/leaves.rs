@@ -6,6 +6,8 @@
 //! Source: TDX module ABI, "Guest-side (TDCALL) interface functions"; where that is silent on the order, Intel's
 //! published source of the TDX module 1.5.
 
+#[cfg(test)]
+mod busy;
 mod info;
 mod measurement;
 mod memory;

@@ -5,6 +5,9 @@
 //! This stands for the secure EPT and the host's own tables at once. Pages are counted in frame numbers of 4 KiB, and
 //! kept as runs of one state.
 
+#[cfg(test)]
+mod tests;
+
 use crate::{Cause, RamRange, RamState};
 use alloc::collections::BTreeMap;
 use alloc::vec::Vec;

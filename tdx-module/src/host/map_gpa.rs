@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 
-//! TDG.VP.VMCALL<MapGPA>: converting memory between private and shared.
+//! MapGPA: converting memory between private and shared.
 
 use crate::pages::{PageMap, PageState};
 use crate::Td;
