@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT OR GPL-2.0-only
 
-//! The numbers of the TDCALL leaves, as RAX[15:0] carries them.
+//! The numbers of the TDCALL leaves, as bits 15:0 of RAX carry them.
 //!
-//! RAX[23:16] is the leaf's version, 0 unless a leaf says otherwise; RAX[63:24] must be zero.
+//! Bits 23:16 are the leaf's version, 0 unless a leaf says otherwise; bits 63:24 must be zero.
 
 /// TDG.VP.VMCALL: call the host.
 pub const VP_VMCALL: u64 = 0;

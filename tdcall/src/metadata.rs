@@ -7,7 +7,7 @@ use crate::{leaf, Error, Registers, Status, Transport};
 /// The identifier of a metadata field.
 ///
 /// Source: TDX module ABI, "MD_FIELD_ID" and the TD-scope metadata tables. The TDX module looks a field up by class
-/// code ([61:56]) and field code ([23:0]).
+/// code (bits 61:56) and field code (bits 23:0).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct FieldId(pub u64);
 
@@ -25,12 +25,12 @@ impl FieldId {
     /// TOPOLOGY_ENUM_CONFIGURED: whether the host configured the topology that CPUID shows.
     pub const TOPOLOGY_ENUM_CONFIGURED: Self = Self(0x9100_0000_0000_0019);
 
-    /// The class code, [61:56].
+    /// The class code, bits 61:56.
     pub const fn class(self) -> u8 {
         ((self.0 >> 56) & 0x3f) as u8
     }
 
-    /// The field code, [23:0].
+    /// The field code, bits 23:0.
     pub const fn field(self) -> u32 {
         (self.0 & 0x00ff_ffff) as u32
     }

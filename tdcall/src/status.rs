@@ -6,8 +6,8 @@ use core::fmt;
 
 /// What RAX says after a TDCALL.
 ///
-/// Bit 63 tells an error, bit 62 one that repeating the call cannot mend; [47:40] is the class, [39:32] the detail, and
-/// [31:0] names the operand where there is one. Values that this crate has no name for are kept as they are.
+/// Bit 63 tells an error, bit 62 one that repeating the call cannot mend; bits 47:40 are the class, bits
+/// 39:32 the detail, and bits 31:0 name the operand where there is one. Values that this crate has no name for are kept as they are.
 ///
 /// Source: TDX module ABI, "Function completion status codes".
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]

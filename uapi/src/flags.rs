@@ -61,7 +61,7 @@ macro_rules! flags {
 flags! {
     /// The attributes of a TD.
     ///
-    /// A TD with a bit of [7:0] set is not to be trusted with secrets: those make it debuggable or observable.
+    /// A TD with a bit of 7:0 set is not to be trusted with secrets: those make it debuggable or observable.
     ///
     /// Source: TDX module ABI, "ATTRIBUTES"; the names are those of Linux's `arch/x86/include/asm/shared/tdx.h`.
     Attributes {
