@@ -9,6 +9,7 @@ use nix::libc;
 use std::fs::{File, OpenOptions};
 use std::io::Read;
 use std::os::fd::AsRawFd;
+use std::ptr;
 use tdx_uapi::ioctl::{Tdx10ReportReq, TdxReportReq, TDX_1_0_CMD_GET_REPORT, TDX_CMD_GET_REPORT};
 use tdx_uapi::{REPORTDATA_LEN, TDREPORT_LEN};
 use zerocopy::IntoBytes;
@@ -68,25 +69,24 @@ impl Device {
         self.ioctl(TDX_CMD_GET_REPORT, address)
     }
 
+    /// TDX_CMD_GET_REPORT on a request of the usual kind.
+    pub(crate) fn get_report_into(&self, request: &mut TdxReportReq) -> nix::Result<()> {
+        let number = libc::c_ulong::from(TDX_CMD_GET_REPORT);
+        // SAFETY: The request is what this ioctl takes, and exclusively borrowed.
+        let result = unsafe { libc::ioctl(self.0.as_raw_fd(), number, ptr::from_mut(request)) };
+        match Errno::result(result)? {
+            0 => Ok(()),
+            other => panic!("TDX_CMD_GET_REPORT returned {other}"),
+        }
+    }
+
     /// TDX_CMD_GET_REPORT, as a well-behaved program uses it.
     pub(crate) fn get_report(&self, reportdata: &ReportData) -> nix::Result<Report> {
         let mut request = TdxReportReq {
             reportdata: *reportdata,
             tdreport: [0; TDREPORT_LEN],
         };
-        // SAFETY: The request is what this ioctl takes, and exclusively borrowed.
-        let result = unsafe {
-            libc::ioctl(
-                self.0.as_raw_fd(),
-                libc::c_ulong::from(TDX_CMD_GET_REPORT),
-                std::ptr::from_mut(&mut request),
-            )
-        };
-        Errno::result(result)?;
-        assert_eq!(
-            result, 0,
-            "TDX_CMD_GET_REPORT returned neither 0 nor an error"
-        );
+        self.get_report_into(&mut request)?;
         assert_eq!(
             request.reportdata, *reportdata,
             "the driver wrote to REPORTDATA"

@@ -8,11 +8,15 @@
 //! tdx-userspace-test test --driver c      run those that hold for Linux's driver in C
 //! tdx-userspace-test test --driver none   run those for a machine that is no TD
 //! tdx-userspace-test test --list          list them; --help has the rest
+//! tdx-userspace-test bench count          count the instructions of GET_REPORT
+//! tdx-userspace-test bench throughput     measure reports per second
 //! ```
 //!
 //! The program needs nothing else of the system and can be linked statically, so it runs in any initramfs.
 
+mod bench;
 mod device;
+mod emulation;
 mod harness;
 mod kernel_log;
 mod memory;
@@ -44,11 +48,15 @@ enum Command {
         #[command(flatten)]
         options: options::Options,
     },
+    /// Measure, and print the results as JSON, one object per line
+    #[command(subcommand)]
+    Bench(bench::Command),
 }
 
 fn main() -> Result<ExitCode> {
     match Cli::parse().command {
         Command::Report(options) => report::run(&options),
+        Command::Bench(command) => bench::run(&command),
         Command::Test { arguments, options } => harness::run(&tests::all(), arguments, options),
     }
 }

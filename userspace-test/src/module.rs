@@ -6,7 +6,7 @@ use crate::harness::Skip;
 use crate::options::{Driver, Options};
 use anyhow::{bail, ensure, Context, Result};
 use nix::errno::Errno;
-use nix::kmod::{delete_module, finit_module, DeleteModuleFlags, ModuleInitFlags};
+use nix::kmod::{delete_module, finit_module, init_module, DeleteModuleFlags, ModuleInitFlags};
 use nix::sys::utsname::uname;
 use std::fs::{self, File};
 use std::io::ErrorKind;
@@ -18,30 +18,43 @@ use std::time::{Duration, Instant};
 /// What both drivers' modules are called.
 const NAME: &str = "tdx_guest";
 
+/// What a module is called that [`Module::load_renamed`] has loaded.
+pub(crate) const OTHER_NAME: &str = "tdx_rival";
+
+/// The folder of a kernel's modules in which ours is, where modprobe prefers it.
+const OURS: &str = "updates";
+
 /// The driver's module, as a file.
 pub(crate) struct Module(PathBuf);
 
 impl Module {
-    /// The file that the command line names, or the one that belongs to the running kernel.
+    /// The driver that the tests are about.
     pub(crate) fn find(options: &Options) -> Result<Self> {
-        if let Some(path) = &options.module {
-            ensure!(path.is_file(), "there is no {}", path.display());
-            return Ok(Self(path.clone()));
-        }
         let folder = match options.driver {
-            Driver::Rust | Driver::None => "updates",
+            Driver::Rust | Driver::None => OURS,
             Driver::C => "kernel/drivers/virt/coco/tdx-guest",
         };
+        Self::find_at(options.module.as_deref(), folder)
+    }
+
+    /// Our driver, whichever the tests are about.
+    pub(crate) fn find_rival(options: &Options) -> Result<Self> {
+        Self::find_at(options.rival.as_deref(), OURS)
+    }
+
+    /// The file that the command line names, or else the one in that folder of the running kernel's modules.
+    fn find_at(named: Option<&Path>, folder: &str) -> Result<Self> {
+        if let Some(path) = named {
+            ensure!(path.is_file(), "there is no {}", path.display());
+            return Ok(Self(path.to_owned()));
+        }
         let kernel = uname()?.release().to_owned();
         let path = Path::new("/lib/modules")
             .join(kernel)
             .join(folder)
             .join("tdx-guest.ko");
         if !path.is_file() {
-            bail!(Skip(format!(
-                "there is no {}; --module names another",
-                path.display()
-            )));
+            bail!(Skip(format!("there is no {}", path.display())));
         }
         Ok(Self(path))
     }
@@ -51,6 +64,23 @@ impl Module {
         let file =
             File::open(&self.0).with_context(|| format!("cannot open {}", self.0.display()))?;
         Ok(finit_module(&file, c"", ModuleInitFlags::empty()))
+    }
+
+    /// Loads it as if it were another module, so that the kernel does not see at once that it has that one already.
+    pub(crate) fn load_renamed(&self) -> Result<nix::Result<()>> {
+        // In the file is the `struct module` as it will be in memory: the name is preceded by the state and the list
+        // head, 24 bytes of zero, and fills up 56 bytes.
+        let before = [0; 24];
+        let name = |name: &str| [&before, name.as_bytes(), &[0; 56][name.len()..]].concat();
+        let old = name(NAME);
+        let mut image =
+            fs::read(&self.0).with_context(|| format!("cannot read {}", self.0.display()))?;
+        let mut found = (0..=image.len() - old.len()).filter(|&at| image[at..].starts_with(&old));
+        let (Some(at), None) = (found.next(), found.next()) else {
+            bail!("cannot tell where {} has its name", self.0.display());
+        };
+        image[at..at + old.len()].copy_from_slice(&name(OTHER_NAME));
+        Ok(init_module(&image, c""))
     }
 
     /// Loads it if no driver is loaded.

@@ -24,9 +24,13 @@ pub(crate) struct Options {
     #[arg(long, value_enum, default_value_t = Driver::Rust)]
     pub(crate) driver: Driver,
 
-    /// The driver's module, for the tests that load it [default: as modprobe finds it]
+    /// The driver's module, for the tests that load it [default: that of the running kernel]
     #[arg(long, value_name = "FILE")]
     pub(crate) module: Option<PathBuf>,
+
+    /// Our driver's module, for the tests that load it beside the one that is loaded [default: that of the running kernel]
+    #[arg(long, value_name = "FILE")]
+    pub(crate) rival: Option<PathBuf>,
 
     /// How often the driver is loaded and unloaded in a row
     #[arg(long, value_name = "N", default_value_t = 20)]

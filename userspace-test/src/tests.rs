@@ -10,7 +10,9 @@ mod log;
 mod nodes;
 mod not_a_td;
 mod pointers;
+mod refused;
 mod report;
+mod rivals;
 mod signals;
 mod stalled_copies;
 
@@ -27,7 +29,9 @@ pub(crate) fn all() -> Vec<Test> {
         stalled_copies::TESTS,
         concurrency::TESTS,
         signals::TESTS,
+        refused::TESTS,
         lifetime::TESTS,
+        rivals::TESTS,
         not_a_td::TESTS,
         log::TESTS,
     ]

@@ -4,19 +4,22 @@
 
 use super::nodes;
 use crate::device::{random_reportdata, request_1_0, Device, NODE};
-use crate::harness::{test, Test};
+use crate::emulation::Emulation;
+use crate::harness::{test, Skip, Test};
 use crate::memory::Pages;
 use crate::options::{Driver, Options};
 use crate::report::sha384;
-use anyhow::Result;
+use anyhow::{bail, Result};
 use std::sync::Barrier;
 use std::thread;
+use std::time::{Duration, Instant};
 use tdx_uapi::TdReport;
 
 pub(super) const TESTS: &[Test] = &[
     test!(sixty_four_openers_get_the_report_that_they_asked_for),
     test!(threads_on_one_open_file_get_the_report_that_they_asked_for),
     test!(the_two_forms_do_not_disturb_each_other).only(&[Driver::Rust]),
+    test!(slow_reports_are_made_side_by_side).only(&[Driver::Rust]),
 ];
 
 /// Has the device make `count` reports, each for other REPORTDATA, and checks them.
@@ -90,4 +93,33 @@ fn the_two_forms_do_not_disturb_each_other(_: &Options) -> Result<()> {
         }
         Ok(())
     })
+}
+
+fn slow_reports_are_made_side_by_side(_: &Options) -> Result<()> {
+    const REPORTS: u32 = 5;
+    const TIME: Duration = Duration::from_millis(50);
+    let emulation = Emulation::required()?;
+    let threads = thread::available_parallelism()?.get().min(4);
+    if threads < 2 {
+        bail!(Skip("there is one vCPU".into()));
+    }
+    let shared = Device::open(NODE)?;
+    emulation.slow_down(TIME);
+    for share in [false, true] {
+        let begin = Instant::now();
+        at_once(threads, |_| {
+            let own = Device::open(NODE)?;
+            ask(if share { &shared } else { &own }, REPORTS)
+        })?;
+        let (time, one_alone) = (begin.elapsed(), TIME * REPORTS);
+        println!("{threads} threads, sharing a file {share}: {time:?}, one alone {one_alone:?}");
+        assert!(time >= one_alone, "the emulation did not slow down");
+        // If they wait for each other, it takes as many times as long.
+        let limit = one_alone.mul_f64(0.7 * threads as f64);
+        assert!(
+            time < limit,
+            "sharing a file {share}: {threads} threads took {time:?}"
+        );
+    }
+    Ok(())
 }
