@@ -4,6 +4,7 @@
 
 mod child;
 mod results;
+pub(crate) mod self_test;
 
 use crate::kernel_log::KernelLog;
 use crate::options::{Driver, Options};
@@ -79,6 +80,15 @@ impl fmt::Display for Skip {
 
 impl std::error::Error for Skip {}
 
+/// Whether a test fails when the kernel complains while it runs.
+#[derive(Clone, Copy)]
+pub(crate) enum Kernel {
+    /// It does.
+    Watched,
+    /// The kernel is not what is tested.
+    Ignored,
+}
+
 /// What came of a test.
 pub(crate) enum Outcome {
     Passed,
@@ -89,7 +99,12 @@ pub(crate) enum Outcome {
 /// Runs the tests that are about the chosen driver and that `arguments` select.
 ///
 /// The exit status is 0 if none failed.
-pub(crate) fn run(tests: &[Test], mut arguments: Arguments, options: Options) -> Result<ExitCode> {
+pub(crate) fn run(
+    tests: &[Test],
+    mut arguments: Arguments,
+    options: Options,
+    kernel: Kernel,
+) -> Result<ExitCode> {
     // One after the other: they share a driver, and a process that is to fork must have one thread.
     arguments.test_threads = Some(1);
     let results = Arc::new(Mutex::new(Results::create(options.json.as_deref())?));
@@ -101,7 +116,7 @@ pub(crate) fn run(tests: &[Test], mut arguments: Arguments, options: Options) ->
             let (options, results) = (Arc::clone(&options), Arc::clone(&results));
             Trial::ignorable_test(test.name(), move || {
                 let begin = Instant::now();
-                let outcome = run_one(&test, &options).unwrap_or_else(|error| {
+                let outcome = run_one(&test, &options, kernel).unwrap_or_else(|error| {
                     Outcome::Failed(format!("the test could not be run: {error:#}"))
                 });
                 let mut results = results.lock().unwrap_or_else(PoisonError::into_inner);
@@ -124,11 +139,16 @@ pub(crate) fn run(tests: &[Test], mut arguments: Arguments, options: Options) ->
 }
 
 /// Runs a test in a child process and takes what the kernel has to say meanwhile into account.
-fn run_one(test: &Test, options: &Options) -> Result<Outcome> {
-    let mut log = KernelLog::open()?;
-    log.say(test.name())?;
+fn run_one(test: &Test, options: &Options, kernel: Kernel) -> Result<Outcome> {
+    let mut log = match kernel {
+        Kernel::Watched => Some(KernelLog::open()?),
+        Kernel::Ignored => None,
+    };
+    if let Some(log) = &mut log {
+        log.say(test.name())?;
+    }
     let outcome = child::run(options.timeout() * test.timeouts, || (test.run)(options))?;
-    let complaints = log.complaints()?;
+    let complaints = log.map_or(Ok(Vec::new()), |mut log| log.complaints())?;
     if complaints.is_empty() {
         return Ok(outcome);
     }

@@ -28,6 +28,7 @@ mod userfault;
 
 use anyhow::Result;
 use clap::{Parser, Subcommand};
+use harness::{self_test, Kernel};
 use std::process::ExitCode;
 
 #[derive(Parser)]
@@ -48,6 +49,14 @@ enum Command {
         #[command(flatten)]
         options: options::Options,
     },
+    /// Run tests of the harness that end in every way
+    #[command(hide = true)]
+    SelfTest {
+        #[command(flatten)]
+        arguments: libtest_mimic::Arguments,
+        #[command(flatten)]
+        options: options::Options,
+    },
     /// Measure, and print the results as JSON, one object per line
     #[command(subcommand)]
     Bench(bench::Command),
@@ -57,6 +66,11 @@ fn main() -> Result<ExitCode> {
     match Cli::parse().command {
         Command::Report(options) => report::run(&options),
         Command::Bench(command) => bench::run(&command),
-        Command::Test { arguments, options } => harness::run(&tests::all(), arguments, options),
+        Command::Test { arguments, options } => {
+            harness::run(&tests::all(), arguments, options, Kernel::Watched)
+        }
+        Command::SelfTest { arguments, options } => {
+            harness::run(self_test::TESTS, arguments, options, Kernel::Ignored)
+        }
     }
 }

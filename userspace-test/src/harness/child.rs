@@ -20,6 +20,9 @@ use std::{fs, io, process};
 /// The exit status of a child that says why it has nothing to say, as Automake has it.
 const SKIPPED: i32 = 77;
 
+/// The exit status of a child that has said what went wrong.
+const FAILED: i32 = 1;
+
 /// How long a killed process may take to go.
 const GRACE: Duration = Duration::from_secs(5);
 
@@ -49,7 +52,11 @@ pub(super) fn run(limit: Duration, test: impl FnOnce() -> Result<()>) -> Result<
                 Ended::Alone(WaitStatus::Signaled(_, signal, _)) => {
                     Outcome::Failed(format!("{text}\nThe test was killed by {signal}."))
                 }
-                Ended::Alone(_) => Outcome::Failed(text),
+                Ended::Alone(WaitStatus::Exited(_, FAILED)) => Outcome::Failed(text),
+                Ended::Alone(WaitStatus::Exited(_, status)) => {
+                    Outcome::Failed(format!("{text}\nThe test ended with exit status {status}."))
+                }
+                Ended::Alone(other) => Outcome::Failed(format!("{text}\n{other:?}")),
                 Ended::Late(state) => {
                     Outcome::Failed(format!("{text}\nNo end within {limit:?}.{state}"))
                 }
@@ -65,9 +72,9 @@ fn be_child(output: &OwnedFd, test: impl FnOnce() -> Result<()>) -> i32 {
         .and_then(|()| dup2_stderr(output))
         .context("cannot set the child up");
     // A panic is reported as any failure is, and must not go on in what is the parent's code.
-    match result
-        .and_then(|()| catch_unwind(AssertUnwindSafe(test)).unwrap_or_else(|_| process::exit(101)))
-    {
+    match result.and_then(|()| {
+        catch_unwind(AssertUnwindSafe(test)).unwrap_or_else(|_| process::exit(FAILED))
+    }) {
         Ok(()) => 0,
         Err(error) => match error.downcast_ref::<Skip>() {
             Some(reason) => {
@@ -76,7 +83,7 @@ fn be_child(output: &OwnedFd, test: impl FnOnce() -> Result<()>) -> i32 {
             }
             None => {
                 eprintln!("{error:?}");
-                1
+                FAILED
             }
         },
     }
