@@ -42,6 +42,7 @@ mod configure;
 mod control;
 mod count;
 mod cpuid;
+mod fatal;
 mod ffi;
 mod memory;
 mod options;
@@ -79,12 +80,9 @@ unsafe extern "C" fn qemu_plugin_install(
 ) -> c_int {
     // SAFETY: The caller vouches for both, and QEMU keeps `info` for the time of this call.
     let (info, arguments) = unsafe { (&*info, arguments(argc, argv)) };
-    match load(info, &arguments) {
-        Ok(plugin) => plugin::install(plugin),
-        Err(error) => {
-            eprintln!("tdx-qemu-plugin: {error}");
-            return 1;
-        }
+    if let Err(error) = load(info, &arguments).and_then(install) {
+        eprintln!("tdx-qemu-plugin: {error}");
+        return 1;
     }
     // SAFETY: The callbacks fit their types and ignore the user data.
     unsafe {
@@ -130,4 +128,12 @@ fn load(info: &ffi::qemu_info_t, arguments: &[&CStr]) -> Result<Plugin, Box<dyn 
         control: options.control.then(Control::new),
         config,
     })
+}
+
+/// Makes the plugin the one that callbacks see.
+fn install(plugin: Plugin) -> Result<(), Box<dyn Error>> {
+    match plugin::install(plugin) {
+        true => Ok(()),
+        false => Err("it is loaded already; a machine is one TD".into()),
+    }
 }
