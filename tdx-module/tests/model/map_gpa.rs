@@ -68,7 +68,7 @@ fn what_is_wrong_is_refused_and_changes_nothing() {
         (
             "an end beyond the address width",
             SHARED,
-            1 << 51 | 0x1000,
+            (1 << 51) | 0x1000,
             INVALID,
         ),
         (
