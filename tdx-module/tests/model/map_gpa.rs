@@ -77,6 +77,12 @@ fn what_is_wrong_is_refused_and_changes_nothing() {
             0x2000,
             INVALID,
         ),
+        (
+            "unaligned private pages up to shared ones",
+            SHARED - 0x1800,
+            0x2000,
+            INVALID,
+        ),
         ("a start within a page", 0x1800, 0x1000, ALIGN),
         ("an end within a page", 0x1000, 0x1800, ALIGN),
         ("a size of less than a page", 0x1000 | SHARED, 1, ALIGN),
