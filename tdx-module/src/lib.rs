@@ -97,6 +97,7 @@ extern crate alloc;
 mod call;
 #[cfg(feature = "config")]
 mod config;
+pub mod control;
 mod fault;
 mod host;
 mod in_process;
