@@ -96,13 +96,13 @@ extern "C" fn on_illegal_instruction(
     _: *mut libc::siginfo_t,
     context: *mut libc::c_void,
 ) {
-    // SAFETY: The kernel passes a `ucontext` to a handler that was installed with SA_SIGINFO, for the handler to change.
+    // SAFETY: The kernel passes a `ucontext` to a handler that was installed with SA_SIGINFO, which may change it.
     let context = unsafe { &mut *context.cast::<libc::ucontext_t>() };
     let gregs = &mut context.uc_mcontext.gregs;
     let rip = gregs[libc::REG_RIP as usize];
     let at = ptr::with_exposed_provenance::<u8>(rip as usize);
-    // SAFETY: The CPU has just fetched the instruction there. The shortest that raises #UD has two bytes and all others of
-    // this process's code follow it; at the very end of a code segment there is padding.
+    // SAFETY: The CPU has just fetched an instruction there, and code segments are padded to whole pages, so that the
+    // few bytes behind a shorter one are there as well.
     let code = unsafe { slice::from_raw_parts(at, TDCALL.len()) };
     if code != TDCALL {
         // Not ours: the default action, when the instruction is executed again, ends the process.

@@ -63,7 +63,7 @@ fn set(pages: &mut [Option<PageState>], change: &Change) {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 64, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 512, ..ProptestConfig::default() })]
 
     #[test]
     fn runs_are_what_page_by_page_would_be(changes in prop::collection::vec(change(), 0..40)) {
@@ -86,6 +86,21 @@ proptest! {
             prop_assert!(state != LARGE_PAGE || aligned, "{:?}", run);
         }
     }
+}
+
+#[test]
+fn a_demotion_that_joins_runs_loses_no_boundary() {
+    let mut map = PageMap::new(&[], true);
+    map.set(0..2 * LARGE, LARGE_PAGE);
+    map.set(0..1, PageState::Shared);
+    map.set(LARGE..LARGE + 1, PageState::Pending);
+    let expected = [
+        (0..1, PageState::Shared),
+        (1..LARGE, SMALL_PAGE),
+        (LARGE..LARGE + 1, PageState::Pending),
+        (LARGE + 1..2 * LARGE, SMALL_PAGE),
+    ];
+    assert_eq!(map.runs(0..PAGES).collect::<Vec<_>>(), expected);
 }
 
 #[test]

@@ -54,7 +54,7 @@ fn reserved_bits_and_levels_above_1_are_refused() {
     let bench = Bench::new();
     for bit in (3..12).chain(52..64) {
         assert_eq!(
-            bench.status(accept(PENDING | 1 << bit, 0)),
+            bench.status(accept(PENDING | (1 << bit), 0)),
             INVALID,
             "bit {bit}"
         );

@@ -103,7 +103,7 @@ fn every_key_is_taken() {
         "#,
     );
     let td = TdParameters {
-        attributes: Attributes(1 << 63 | 1),
+        attributes: Attributes((1 << 63) | 1),
         xfam: Xfam(0x60003),
         mrtd: Digest([1; 48]),
         mr_config_id: Digest([2; 48]),

@@ -46,7 +46,7 @@ fn exceptions_have_the_vectors_and_error_codes_of_the_cpu() {
 fn reserved_bits_of_rax_must_be_zero() {
     let bench = Bench::new();
     for bit in 24..64 {
-        let status = bench.status(Registers::leaf(leaf::VP_INFO | 1 << bit));
+        let status = bench.status(Registers::leaf(leaf::VP_INFO | (1 << bit)));
         assert_eq!(status, NO_SUCH_LEAF, "bit {bit}");
     }
 }
@@ -55,7 +55,7 @@ fn reserved_bits_of_rax_must_be_zero() {
 fn only_vm_rd_has_a_version_above_0() {
     let bench = Bench::new();
     for number in 0..=24 {
-        let mut registers = Registers::leaf(number | 1 << 16);
+        let mut registers = Registers::leaf(number | (1 << 16));
         registers.rdx = 0x1110_0003_0000_0000;
         let refused = bench.status(registers) == NO_SUCH_LEAF;
         assert_eq!(refused, number != leaf::VM_RD, "leaf {number}");
@@ -96,7 +96,7 @@ fn tdx_1_0_has_leaves_0_to_8() {
 fn tdx_1_0_has_only_version_0_of_vm_rd() {
     let registers = Registers {
         rdx: 0x1110_0003_0000_0000,
-        ..Registers::leaf(leaf::VM_RD | 1 << 16)
+        ..Registers::leaf(leaf::VM_RD | (1 << 16))
     };
     assert_eq!(tdx_1_0().status(registers), NO_SUCH_LEAF);
     Bench::new().succeed(registers);

@@ -181,7 +181,7 @@ fn what_is_no_leaf_fails_by_itself() {
         FaultAnswer::Status(BUSY),
     ));
     let status = bench.status(Registers {
-        rax: leaf::MR_RTMR_EXTEND | 1 << 16,
+        rax: leaf::MR_RTMR_EXTEND | (1 << 16),
         ..extend()
     });
     assert_eq!(status, Status::operand_invalid(OperandId::RAX));

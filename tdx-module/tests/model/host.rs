@@ -90,7 +90,7 @@ fn notification_vectors_are_those_that_are_no_exceptions() {
         (32, 0),
         (255, 0),
         (256, INVALID),
-        (1 << 32 | 32, INVALID),
+        ((1 << 32) | 32, INVALID),
     ];
     for (vector, status) in expected {
         let after = bench.succeed(vmcall(Vmcall::SETUP_EVENT_NOTIFY_INTERRUPT, vector, 0));

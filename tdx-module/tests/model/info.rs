@@ -18,7 +18,7 @@ fn vp_info_tells_what_the_td_is() {
     let expected = Registers {
         rcx: 52,
         rdx: 1 << 28,
-        r8: 2 | 4 << 32,
+        r8: 2 | (4 << 32),
         r9: 1,
         r10: 1,
         ..Registers::default()
@@ -89,7 +89,7 @@ fn a_ve_is_told_once() {
         rdx: 0x11,
         r8: 0x22,
         r9: 0x33,
-        r10: 2 | 0x44 << 32,
+        r10: 2 | (0x44 << 32),
         r11: 6,
         ..Registers::default()
     };
@@ -135,7 +135,7 @@ fn cpuidve_set_takes_two_bits() {
 fn cpuidve_set_refuses_other_bits_and_changes_nothing() {
     let bench = Bench::new();
     for bit in 2..64 {
-        let status = bench.status(leaf(leaf::VP_CPUIDVE_SET, 1 | 1 << bit, 0, 0));
+        let status = bench.status(leaf(leaf::VP_CPUIDVE_SET, 1 | (1 << bit), 0, 0));
         assert_eq!(status, Status::operand_invalid(OperandId::RCX), "bit {bit}");
         assert_eq!(bench.td.cpuid_ve(0), CpuidVe::default());
     }

@@ -68,12 +68,18 @@ fn what_is_wrong_is_refused_and_changes_nothing() {
         (
             "an end beyond the address width",
             SHARED,
-            1 << 51 | 0x1000,
+            (1 << 51) | 0x1000,
             INVALID,
         ),
         (
             "private pages up to shared ones",
             SHARED - 0x1000,
+            0x2000,
+            INVALID,
+        ),
+        (
+            "unaligned private pages up to shared ones",
+            SHARED - 0x1800,
             0x2000,
             INVALID,
         ),

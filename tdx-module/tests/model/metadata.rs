@@ -83,7 +83,7 @@ fn reading_fails_with_zero_in_r8_and_leaves_rdx_in_version_0() {
         let after = Bench::new().call(before);
         assert_eq!((after.rdx, after.r8), (before.rdx, 0));
         let version_1 = Registers {
-            rax: before.rax | 1 << 16,
+            rax: before.rax | (1 << 16),
             ..before
         };
         let after = Bench::new().call(version_1);
@@ -168,12 +168,12 @@ fn only_class_and_field_code_say_which_field_it_is() {
     let bench = Bench::new();
     // Element size, the number of codes between elements, the write-mask-valid bit, context, and bit 63.
     for bit in (32..34).chain(50..55).chain([63]) {
-        let after = bench.succeed(read(FieldId::ATTRIBUTES.0 ^ 1 << bit));
+        let after = bench.succeed(read(FieldId::ATTRIBUTES.0 ^ (1 << bit)));
         assert_eq!(after.r8, 1 << 28, "bit {bit}");
     }
     // What is reserved, and what belongs to lists.
     for bit in (24..32).chain(34..50).chain([55, 62]) {
-        let status = bench.status(read(FieldId::ATTRIBUTES.0 | 1 << bit));
+        let status = bench.status(read(FieldId::ATTRIBUTES.0 | (1 << bit)));
         assert_eq!(status, Status::METADATA_FIELD_ID_INCORRECT, "bit {bit}");
     }
 }
@@ -219,7 +219,7 @@ fn list(bench: &Bench, leaf: u64) -> Vec<u64> {
 
 #[test]
 fn version_1_lists_what_a_td_can_read() {
-    let ids = list(&Bench::new(), leaf::VM_RD | 1 << 16);
+    let ids = list(&Bench::new(), leaf::VM_RD | (1 << 16));
     // Ten of one element, four measurements, four registers, and what there is of service TDs.
     assert_eq!(ids.len(), 10 + 4 * 6 + 4 * 6 + 6 + 1);
     assert!(ids.contains(&FieldId::TD_CTLS.0));
@@ -242,7 +242,7 @@ fn sys_rd_lists_the_modules_fields() {
     assert_eq!(value(0x0800_0002_0000_0000), 0x8086, "VENDOR_ID");
     assert_eq!(value(0x0800_0001_0000_0004), 1, "MAJOR_VERSION");
     assert_eq!(
-        value(0x0a00_0003_0000_0008) >> 8 & 1,
+        (value(0x0a00_0003_0000_0008) >> 8) & 1,
         1,
         "TDX_FEATURES0.LOCAL_ATTESTATION"
     );

@@ -70,7 +70,7 @@ fn bits_beyond_the_address_width_are_refused() {
         let bench = Bench::with(parameters, Platform::default(), HostPolicy::default());
         for (what, registers, operand, _) in OPERANDS {
             for bit in width..64 {
-                let status = bench.status(registers(0x2000 | 1 << bit));
+                let status = bench.status(registers(0x2000 | (1 << bit)));
                 let expected = Status::operand_invalid(*operand);
                 assert_eq!(status, expected, "{what}, width {width}, bit {bit}");
             }

@@ -15,8 +15,8 @@ pub(crate) struct Failure {
     pub(crate) status: Status,
 }
 
-/// Checks that a call that is right succeeds, that each of `failures` is what it says, and that of two at once the TD is
-/// told the one that stands first.
+/// Checks that a call that is right succeeds, that each of `failures` is what it says, and that of two at once the TD
+/// is told the one that stands first.
 #[track_caller]
 pub(crate) fn check(make: impl Fn() -> Bench, right: Registers, failures: &[Failure]) {
     make().succeed(right);

@@ -55,7 +55,7 @@ fn memory_that_is_no_range_of_pages_below_the_shared_bit() {
         0..0x1800,
         0x1000..0x1000,
         from..to,
-        0..1 << 51 | 0x1000,
+        0..(1 << 51) | 0x1000,
     ];
     for range in ranges {
         let parameters = TdParameters {

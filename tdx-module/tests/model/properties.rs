@@ -32,12 +32,12 @@ fn by_number(registers: &Registers) -> [(u32, u64); 14] {
 fn outputs(registers: &Registers) -> u64 {
     match registers.rax & 0xffff {
         leaf::VP_VMCALL => registers.rcx & 0xffff,
-        leaf::VP_INFO => 1 << 1 | 1 << 2 | 1 << 8 | 1 << 9 | 1 << 10 | 1 << 11,
-        leaf::VP_VEINFO_GET => 1 << 1 | 1 << 2 | 1 << 8 | 1 << 9 | 1 << 10,
-        leaf::VM_RD if registers.rax >> 16 & 0xff == 0 => 1 << 8,
-        leaf::VM_RD | leaf::SYS_RD => 1 << 2 | 1 << 8,
+        leaf::VP_INFO => (1 << 1) | (1 << 2) | (1 << 8) | (1 << 9) | (1 << 10) | (1 << 11),
+        leaf::VP_VEINFO_GET => (1 << 1) | (1 << 2) | (1 << 8) | (1 << 9) | (1 << 10),
+        leaf::VM_RD if (registers.rax >> 16) & 0xff == 0 => 1 << 8,
+        leaf::VM_RD | leaf::SYS_RD => (1 << 2) | (1 << 8),
         leaf::VM_WR => 1 << 8,
-        leaf::MEM_PAGE_ATTR_RD | leaf::MEM_PAGE_ATTR_WR => 1 << 1 | 1 << 2,
+        leaf::MEM_PAGE_ATTR_RD | leaf::MEM_PAGE_ATTR_WR => (1 << 1) | (1 << 2),
         _ => 0,
     }
 }
@@ -65,7 +65,7 @@ fn value() -> impl Strategy<Value = u64> {
 fn rax() -> impl Strategy<Value = u64> {
     prop_oneof![
         20 => 0..30_u64,
-        1 => (0..30_u64).prop_map(|leaf| leaf | 1 << 16),
+        1 => (0..30_u64).prop_map(|leaf| leaf | (1 << 16)),
         1 => any::<u64>(),
     ]
 }
@@ -115,7 +115,7 @@ proptest! {
             }
             for ((number, old), (_, new)) in by_number(&before).into_iter().zip(by_number(&after)) {
                 prop_assert!(
-                    old == new || may_change >> number & 1 != 0,
+                    old == new || (may_change >> number) & 1 != 0,
                     "register {}: {:#x} became {:#x}\n{:x?}\n{:x?}", number, old, new, before, outcome
                 );
             }

@@ -62,7 +62,7 @@ fn leaves_are_told_in_their_own_terms() {
             "vcpu 1 TDG.VM.RD field=RTMR[7] -> TDX_SUCCESS value=0x0",
         ),
         (
-            leaf(leaf::VM_RD | 1 << 16, 0, 0x1110_0003_0000_0000, 0),
+            leaf(leaf::VM_RD | (1 << 16), 0, 0x1110_0003_0000_0000, 0),
             "vcpu 1 TDG.VM.RD version=0x1 field=ATTRIBUTES -> TDX_SUCCESS value=0x10000000",
         ),
         (

@@ -98,9 +98,9 @@ fn a_host_sees_the_exposed_registers_and_zeros() {
             let sum: u64 = by_bit(call).iter().map(|(_, value)| value).sum();
             call.r15 = call.rax + call.rcx + sum;
         });
-        let mask = mask | 1 << 15;
+        let mask = mask | (1 << 15);
         let exposed = by_bit(&all(0)).into_iter();
-        let exposed = exposed.filter(|(bit, _)| mask >> bit & 1 != 0);
+        let exposed = exposed.filter(|(bit, _)| (mask >> bit) & 1 != 0);
         let sum: u64 = exposed.map(|(_, value)| value).sum();
         assert_eq!(bench.succeed(all(mask)).r15, sum, "mask {mask:#x}");
     }
@@ -127,7 +127,11 @@ fn a_host_changes_the_exposed_registers_and_no_others() {
         let after = bench.succeed(before);
         assert_eq!((after.rax, after.rcx), (0, mask));
         for ((bit, old), (_, new)) in by_bit(&before).into_iter().zip(by_bit(&after)) {
-            let expected = if mask >> bit & 1 != 0 { old + 100 } else { old };
+            let expected = if (mask >> bit) & 1 != 0 {
+                old + 100
+            } else {
+                old
+            };
             assert_eq!(new, expected, "mask {mask:#x}, bit {bit}");
         }
     }
