@@ -18,7 +18,6 @@ use std::thread;
 pub(super) const TESTS: &[Test] = &[
     test!(is_not_unloaded_while_somebody_has_it_open),
     test!(leaves_nothing_behind_when_unloaded),
-    test!(is_loaded_once),
     test!(can_be_loaded_and_unloaded_many_times).slow(20),
     test!(can_be_unloaded_among_openers).slow(5),
     test!(loads_by_its_modalias).only(&[Driver::Rust]),
@@ -71,13 +70,6 @@ fn leaves_nothing_behind_when_unloaded(options: &Options) -> Result<()> {
         assert!(!sysfs.exists(), "{} is still there", sysfs.display());
     }
     assert_eq!(module.load()?, Ok(()));
-    assert_all_nodes_work(options)
-}
-
-fn is_loaded_once(options: &Options) -> Result<()> {
-    let module = Module::find(options)?;
-    module.ensure_loaded()?;
-    assert_eq!(module.load()?, Err(Errno::EEXIST));
     assert_all_nodes_work(options)
 }
 
