@@ -29,9 +29,13 @@ macro_rules! flags {
                 Self::NAMES.iter().filter(move |(flag, _)| self.contains(*flag)).map(|(_, name)| *name)
             }
 
-            /// The bits that are set and have no name.
+            /// The bits that are set and that [`names`](Self::names) has no name for; a flag of several bits has its
+            /// name only when all of them are set.
             pub fn unknown(self) -> u64 {
-                Self::NAMES.iter().fold(self.0, |rest, (flag, _)| rest & !flag.0)
+                Self::NAMES
+                    .iter()
+                    .filter(|(flag, _)| self.contains(*flag))
+                    .fold(self.0, |rest, (flag, _)| rest & !flag.0)
             }
         }
 
