@@ -1,0 +1,9 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+
+//! What a test platform and its services do; `dcap-qvl`, a verifier by others, says what that is worth.
+
+mod accepted;
+mod certificates;
+mod refused;
+mod support;
+mod tampered;
