@@ -8,6 +8,8 @@
 //! - [`Platform`]: a platform of its own, with root, intermediate and PCK certificates, all derived from a seed. Its
 //!   [`Collateral`] is what verifiers ask for: TCB info, QE identity and CRLs;
 //! - [`QuotingEnclave`]: TDREPORTs into Quotes of version 4 and 5, by the rules of Intel's enclave;
+//! - [`QuotingService`]: the enclave with the time that it takes. It answers the host's side of GetQuote, and [`qgs`]
+//!   gives it to clients of Intel's quote generation service, over a Unix socket and AF_VSOCK;
 //! - [`quote`]: the layout of a Quote, and a reader.
 //!
 //! None of this is worth more than the secrecy of its seed, which is none: the root certificate is for tests, and says so
@@ -37,11 +39,14 @@ mod collateral;
 mod config;
 mod crl;
 mod enclave;
+mod get_quote;
 mod platform;
 mod qe_identity;
+pub mod qgs;
 pub mod quote;
 mod report_rules;
 mod seed;
+mod service;
 mod sgx_extension;
 mod tcb_info;
 mod timestamp;
@@ -49,6 +54,8 @@ mod timestamp;
 pub use collateral::Collateral;
 pub use config::{Outdated, PlatformConfig, Revoked};
 pub use enclave::{MacCheck, MacError, PlatformInfo, QuotingEnclave};
+pub use get_quote::{GetQuoteStatus, PendingQuote, QuoteReply};
 pub use platform::{Platform, PlatformError};
 pub use report_rules::ReportError;
+pub use service::{Clock, QuotingService, SystemClock};
 pub use timestamp::{Timestamp, TimestampError};

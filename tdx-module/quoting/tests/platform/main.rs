@@ -4,6 +4,8 @@
 
 mod accepted;
 mod certificates;
+mod get_quote;
+mod qgs;
 mod refused;
 mod support;
 mod tampered;

@@ -6,9 +6,11 @@ use dcap_qvl::verify::{QuoteVerifier, VerifiedReport};
 use dcap_qvl::QuoteCollateralV3;
 use hmac::{Hmac, Mac as _};
 use sha2::{Digest as _, Sha256, Sha384};
+use tdx_quoting::qgs::{Header, MessageType};
 use tdx_quoting::{Collateral, MacError, Platform, PlatformConfig, QuotingEnclave, Timestamp};
 use tdx_uapi::{Attributes, Digest, ReportMac, TdReport, TeeTcbInfo};
-use zerocopy::{FromZeros, IntoBytes};
+use zerocopy::byteorder::little_endian::U32;
+use zerocopy::{FromBytes, FromZeros, IntoBytes};
 
 pub(crate) const SEED: &[u8] = b"seed of the tests";
 
@@ -117,4 +119,40 @@ fn mac(report: &ReportMac) -> [u8; 32] {
     let mut mac = Hmac::<Sha256>::new_from_slice(MAC_KEY).expect("a key of any length");
     mac.update(&report.as_bytes()[..224]);
     mac.finalize().into_bytes().into()
+}
+
+/// A request for a Quote as a client of a QGS sends it.
+pub(crate) fn framed_request(minor_version: u16, report: &[u8]) -> Vec<u8> {
+    let lengths = [report.len() as u32, 0].map(U32::new);
+    framed(
+        minor_version,
+        MessageType::GET_QUOTE_REQ,
+        &[lengths.as_bytes(), report].concat(),
+    )
+}
+
+/// A message with its length.
+pub(crate) fn framed(minor_version: u16, kind: MessageType, fields: &[u8]) -> Vec<u8> {
+    let size = (size_of::<Header>() + fields.len()) as u32;
+    let header = Header {
+        major_version: 1.into(),
+        minor_version: minor_version.into(),
+        kind: kind.0.into(),
+        size: size.into(),
+        error: 0.into(),
+    };
+    [&size.to_be_bytes(), header.as_bytes(), fields].concat()
+}
+
+/// The header of a response to a request for a Quote, and the Quote.
+pub(crate) fn unframed(bytes: &[u8]) -> (&Header, &[u8]) {
+    let (length, message) = bytes.split_first_chunk().expect("a length");
+    assert_eq!(u32::from_be_bytes(*length) as usize, message.len());
+    let (header, fields) = Header::ref_from_prefix(message).expect("a header");
+    assert_eq!(header.kind, MessageType::GET_QUOTE_RESP.0);
+    assert_eq!(header.size.get() as usize, message.len());
+    let (lengths, quote) = <[U32; 2]>::ref_from_prefix(fields).expect("lengths");
+    assert_eq!(lengths[0].get(), 0);
+    assert_eq!(lengths[1].get() as usize, quote.len());
+    (header, quote)
 }

@@ -12,12 +12,14 @@ use x509_cert::crl::CertificateList;
 use x509_cert::ext::Extension;
 use x509_cert::Certificate;
 
+mod qgs_samples;
+
 const V4: &str = "quote-v4.bin";
 const V5: &str = "quote-v5-outdated.bin";
 const COLLATERAL: &str = "quote-v4.collateral.json";
 
 fn main() -> ExitCode {
-    testdata::run(vec![
+    let mut tests = vec![
         testdata::test(version_4_quote_reads_as_its_dump, [V4]),
         testdata::test(version_5_quote_reads_as_its_dump, [V5]),
         testdata::test(cut_off_quotes_are_refused, [V4, V5]),
@@ -28,7 +30,9 @@ fn main() -> ExitCode {
             collateral_has_the_fields_of_real_ones_in_order,
             [COLLATERAL],
         ),
-    ])
+    ];
+    tests.extend(qgs_samples::tests());
+    testdata::run(tests)
 }
 
 fn platform() -> Platform {
