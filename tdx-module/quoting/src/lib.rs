@@ -10,6 +10,7 @@
 //! - [`QuotingEnclave`]: TDREPORTs into Quotes of version 4 and 5, by the rules of Intel's enclave;
 //! - [`QuotingService`]: the enclave with the time that it takes. It answers the host's side of GetQuote, and [`qgs`]
 //!   gives it to clients of Intel's quote generation service, over a Unix socket and AF_VSOCK;
+//! - `pcs` (with the feature of this name): the collateral over HTTP, where verifiers look for it;
 //! - [`quote`]: the layout of a Quote, and a reader.
 //!
 //! None of this is worth more than the secrecy of its seed, which is none: the root certificate is for tests, and says so
@@ -40,6 +41,8 @@ mod config;
 mod crl;
 mod enclave;
 mod get_quote;
+#[cfg(feature = "pcs")]
+pub mod pcs;
 mod platform;
 mod qe_identity;
 pub mod qgs;
