@@ -24,7 +24,10 @@ impl Instruction {
 
 // SAFETY: The instruction is what the trait describes.
 unsafe impl Transport for Instruction {
+    // The block takes all registers away from the function that it is in. A function of its own would have to save them
+    // once more than its caller does anyway.
     #[cfg(target_arch = "x86_64")]
+    #[inline(always)]
     unsafe fn tdcall(&self, registers: &mut Registers) {
         use core::mem::offset_of;
 

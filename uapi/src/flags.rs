@@ -29,6 +29,11 @@ macro_rules! flags {
                 Self::NAMES.iter().filter(move |(flag, _)| self.contains(*flag)).map(|(_, name)| *name)
             }
 
+            /// The flag of that name.
+            pub fn from_name(name: &str) -> Option<Self> {
+                Self::NAMES.iter().find(|(_, known)| *known == name).map(|(flag, _)| *flag)
+            }
+
             /// The bits that are set and that [`names`](Self::names) has no name for; a flag of several bits has its
             /// name only when all of them are set.
             pub fn unknown(self) -> u64 {

@@ -20,13 +20,15 @@ const fn iowr(number: u32, size: usize) -> u32 {
 /// Asks for a TDREPORT: the number of Linux's `TDX_CMD_GET_REPORT0`, on [`TdxReportReq`].
 ///
 /// `reportdata` goes in, `tdreport` comes out. Returns 0, or fails with EFAULT (the request cannot be read or written),
-/// EINTR (a signal came first), ENOMEM, or EIO (the TDX module refused; the kernel log says with which status).
+/// EINTR (a signal came while the TDX module was busy), ENOMEM, or EIO (the TDX module refused, or stayed busy; the kernel
+/// log says with which status). Unless EFAULT came of writing it, `tdreport` is then as it was.
 pub const TDX_CMD_GET_REPORT: u32 = iowr(1, size_of::<TdxReportReq>());
 
 /// Asks for a TDREPORT in the form of the TDX 1.0 driver, on a pointer to a [`Tdx10ReportReq`].
 ///
 /// The argument of the ioctl is the address of the structure, although the number says eight bytes. Fails as
-/// [`TDX_CMD_GET_REPORT`] does, and with EINVAL for a subtype or length that is not as documented.
+/// [`TDX_CMD_GET_REPORT`] does, with EINVAL for a subtype or length that is not as documented, and with ENOTTY for
+/// 32-bit programs: the header of TDX 1.0 leaves the padding to the compiler, which makes it another structure there.
 pub const TDX_1_0_CMD_GET_REPORT: u32 = iowr(1, size_of::<u64>());
 
 /// `struct tdx_report_req`: the argument of [`TDX_CMD_GET_REPORT`].

@@ -33,8 +33,9 @@ struct tdx_report_req {
  * TDX_CMD_GET_REPORT - get a TDREPORT of subtype 0
  *
  * Returns 0, or -1 with errno: EFAULT (the request cannot be read or
- * written), EINTR (a signal came first), ENOMEM, EIO (the TDX module refused;
- * the kernel log says with which status).
+ * written), EINTR (a signal came while the TDX module was busy), ENOMEM, EIO
+ * (the TDX module refused, or stayed busy; the kernel log says with which
+ * status). Unless EFAULT came of writing it, @tdreport is then as it was.
  */
 #define TDX_CMD_GET_REPORT	_IOWR('T', 1, struct tdx_report_req)
 
@@ -64,8 +65,10 @@ struct tdx_1_0_report_req {
  * TDX_1_0_CMD_GET_REPORT - get a TDREPORT, in the form of the TDX 1.0 driver
  *
  * The argument is the address of a struct tdx_1_0_report_req, although the
- * number says eight bytes. Fails as TDX_CMD_GET_REPORT does, and with EINVAL
- * for a subtype or a length other than documented.
+ * number says eight bytes. Fails as TDX_CMD_GET_REPORT does, with EINVAL for a
+ * subtype or a length other than documented, and with ENOTTY for 32-bit
+ * programs: the header of TDX 1.0 leaves the padding to the compiler, which
+ * makes it another structure there.
  */
 #define TDX_1_0_CMD_GET_REPORT	_IOWR('T', 1, __u64)
 

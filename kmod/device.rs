@@ -1,0 +1,115 @@
+// SPDX-License-Identifier: GPL-2.0-only
+
+//! A device node, as a misc device.
+//!
+//! The kernel's own [`kernel::miscdevice::MiscDeviceRegistration`] has no place for an owner (so
+//! the module could be unloaded while a file is open) nor for a mode.
+//!
+//! C header: `include/linux/miscdevice.h`
+
+use crate::THIS_MODULE;
+use core::marker::PhantomData;
+use kernel::{
+    bindings,
+    error::to_result,
+    miscdevice::{
+        MiscDevice,
+        MiscDeviceOptions, //
+    },
+    prelude::*,
+    types::Opaque, //
+};
+
+/// A registered device node whose open files are handled by `T`.
+///
+/// # Invariants
+///
+/// `misc` is a `struct miscdevice` that is registered with `misc_register()`.
+#[repr(transparent)]
+#[pin_data(PinnedDrop)]
+pub(crate) struct Node<T: MiscDevice> {
+    /// What the kernel knows of the node.
+    ///
+    /// `T::open` is given a reference to it as to the one field of a `MiscDeviceRegistration`.
+    #[pin]
+    misc: Opaque<bindings::miscdevice>,
+
+    /// Who handles the files.
+    _handler: PhantomData<T>,
+}
+
+// SAFETY: `misc_deregister()` may be called on another thread than `misc_register()`.
+unsafe impl<T: MiscDevice> Send for Node<T> {}
+
+// SAFETY: There is nothing that a shared reference could be used for.
+unsafe impl<T: MiscDevice> Sync for Node<T> {}
+
+impl<T: MiscDevice> Node<T> {
+    /// The file operations that the kernel's abstraction makes of `T`, but owned by this module: an
+    /// open file keeps it loaded.
+    const FOPS: bindings::file_operations = bindings::file_operations {
+        owner: THIS_MODULE.as_ptr(),
+        // SAFETY: `into_raw()` makes the pointer from a reference with static lifetime.
+        ..unsafe { *MiscDeviceOptions { name: c"" }.into_raw::<T>().fops }
+    };
+
+    /// Registers `/dev/NAME`, for root alone.
+    ///
+    /// Files may be opened from here on, even before this returns.
+    ///
+    /// # Errors
+    ///
+    /// `EBUSY` where the node is there already, else what `misc_register()` returns.
+    pub(crate) fn register(name: &'static CStr) -> impl PinInit<Self, Error> {
+        try_pin_init!(Self {
+            // INVARIANT: If the closure returns `Ok(())`, the device is registered.
+            misc <- Opaque::try_ffi_init(move |slot: *mut bindings::miscdevice| {
+                if is_taken(name) {
+                    pr_err!("the device exists: another driver of it is loaded or built in\n");
+                    return Err(EBUSY);
+                }
+
+                let mut misc = MiscDeviceOptions { name }.into_raw::<T>();
+                misc.fops = &Self::FOPS;
+                misc.mode = 0o600;
+                // Attributes in sysfs (`groups`) would have to be set here as well.
+
+                // SAFETY: The slot may be written to.
+                unsafe { slot.write(misc) };
+                // SAFETY: The slot holds a `struct miscdevice` whose name and file operations have
+                // static lifetime. It is pinned, and `drop` takes it back before it goes away.
+                to_result(unsafe { bindings::misc_register(slot) })
+            }),
+            _handler: PhantomData,
+        })
+    }
+}
+
+#[pinned_drop]
+impl<T: MiscDevice> PinnedDrop for Node<T> {
+    fn drop(self: Pin<&mut Self>) {
+        // SAFETY: By the type invariant the device is registered.
+        unsafe { bindings::misc_deregister(self.misc.get()) };
+    }
+}
+
+/// Whether there is a misc device of that name.
+///
+/// `misc_register()` would notice too, but with a warning and a backtrace in the log.
+fn is_taken(name: &CStr) -> bool {
+    // SAFETY: The set that `platform_bus` is in is that of all devices. It is there as long as the
+    // kernel is, and has a lock of its own.
+    let kobj =
+        unsafe { bindings::kset_find_obj(bindings::platform_bus.kobj.kset, name.as_char_ptr()) };
+    if kobj.is_null() {
+        return false;
+    }
+
+    // SAFETY: Every object in that set is the `kobj` of a `struct device`, and `kset_find_obj()`
+    // took a reference to it.
+    let devt = unsafe { (*kernel::container_of!(kobj, bindings::device, kobj)).devt };
+    // SAFETY: This is that reference.
+    unsafe { bindings::kobject_put(kobj) };
+
+    devt >> bindings::MINORBITS == bindings::MISC_MAJOR
+}

@@ -1,0 +1,128 @@
+// SPDX-License-Identifier: GPL-2.0-only
+
+//! What an open file of `/dev/tdx-guest` does: the ioctls of [`tdx_uapi::ioctl`].
+
+use crate::{
+    cpu,
+    report::Reporter, //
+};
+use core::mem::offset_of;
+use kernel::{
+    bindings,
+    fs::File,
+    miscdevice::{
+        MiscDevice,
+        MiscDeviceRegistration, //
+    },
+    prelude::*,
+    uaccess::UserSlice, //
+};
+use tdx_uapi::{
+    ioctl::{
+        Tdx10ReportReq,
+        TdxReportReq,
+        TDX_1_0_CMD_GET_REPORT,
+        TDX_CMD_GET_REPORT, //
+    },
+    REPORTDATA_LEN,
+    TDREPORT_LEN, //
+};
+
+/// Whoever has the device open.
+///
+/// Requests exclude each other nowhere, be they of one open file or of many.
+pub(crate) struct Opener {
+    /// Where this opener's TDREPORTs come from.
+    reporter: Reporter,
+}
+
+#[vtable]
+impl MiscDevice for Opener {
+    type Ptr = KBox<Self>;
+
+    fn open(_file: &File, _misc: &MiscDeviceRegistration<Self>) -> Result<KBox<Self>> {
+        let reporter = Reporter::new(cpu::td()?);
+        Ok(KBox::new(Self { reporter }, GFP_KERNEL)?)
+    }
+
+    /// Every node serves every ioctl: no two generations of the ABI have a number in common, so a
+    /// program gets what it means on whichever node it finds.
+    fn ioctl(opener: &Self, _file: &File, cmd: u32, arg: usize) -> Result<isize> {
+        let arg = UserPtr::from_addr(arg);
+        match cmd {
+            TDX_CMD_GET_REPORT => opener.get_report(arg)?,
+            TDX_1_0_CMD_GET_REPORT => opener.get_report_1_0(arg)?,
+            _ => return Err(ENOTTY),
+        }
+        Ok(0)
+    }
+
+    /// 32-bit programs are served where the structure is the same for them. [`Tdx10ReportReq`] is
+    /// not: TDX 1.0 declared it without padding, so a 32-bit compiler laid it out in another way.
+    #[cfg(CONFIG_COMPAT)]
+    fn compat_ioctl(opener: &Self, _file: &File, cmd: u32, arg: usize) -> Result<isize> {
+        // As C's `compat_ptr()` does on x86.
+        let arg = UserPtr::from_addr(arg & 0xffff_ffff);
+        match cmd {
+            TDX_CMD_GET_REPORT => opener.get_report(arg)?,
+            _ => return Err(ENOTTY),
+        }
+        Ok(0)
+    }
+}
+
+impl Opener {
+    /// [`TDX_CMD_GET_REPORT`] on a [`TdxReportReq`].
+    fn get_report(&self, req: UserPtr) -> Result {
+        self.report(
+            req.wrapping_byte_add(offset_of!(TdxReportReq, reportdata)),
+            req.wrapping_byte_add(offset_of!(TdxReportReq, tdreport)),
+        )
+    }
+
+    /// [`TDX_1_0_CMD_GET_REPORT`] on a [`Tdx10ReportReq`].
+    fn get_report_1_0(&self, req: UserPtr) -> Result {
+        const LEN: usize = size_of::<Tdx10ReportReq>();
+        let req: Tdx10ReportReq =
+            zerocopy::transmute!(UserSlice::new(req, LEN).reader().read::<[u8; LEN]>()?);
+
+        if req.subtype != 0
+            || req.rpd_len as usize != REPORTDATA_LEN
+            || req.tdr_len as usize != TDREPORT_LEN
+        {
+            return Err(EINVAL);
+        }
+        self.report(
+            UserPtr::from_addr(req.reportdata as usize),
+            UserPtr::from_addr(req.tdreport as usize),
+        )
+    }
+
+    /// Writes to `tdreport` the TDREPORT that carries the REPORTDATA at `reportdata`.
+    fn report(&self, reportdata: UserPtr, tdreport: UserPtr) -> Result {
+        self.reporter.report(
+            |to| copy_from_user(to, reportdata),
+            |report| {
+                UserSlice::new(tdreport, TDREPORT_LEN)
+                    .writer()
+                    .write(report)
+            },
+        )
+    }
+}
+
+/// Copies `N` bytes from userspace to where they are needed.
+///
+/// [`UserSlice`] takes them over the stack, or checks at run time that `to` is all of one object.
+/// For a length that is known at compile time C does neither.
+///
+/// # Errors
+///
+/// `EFAULT` if one of them cannot be read. Some may have been copied.
+fn copy_from_user<const N: usize>(to: &mut [u8; N], from: UserPtr) -> Result {
+    // SAFETY: `to` is `N` bytes that may be written to.
+    match unsafe { bindings::_copy_from_user(to.as_mut_ptr().cast(), from.as_const_ptr(), N) } {
+        0 => Ok(()),
+        _ => Err(EFAULT),
+    }
+}

@@ -1,0 +1,79 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+
+//! Finding the instructions to answer, when QEMU translates them.
+
+use crate::plugin::{self, Plugin};
+use crate::{cpuid, ffi, tdcall};
+use core::ffi::c_void;
+use core::ptr;
+
+/// The encoding of TDCALL. Source: Intel SDM volume 2, "TDCALL".
+///
+/// Redundant prefixes, which the CPU ignores and no program has, are not recognised.
+const TDCALL: [u8; 4] = [0x66, 0x0f, 0x01, 0xcc];
+
+/// The encoding of CPUID, of which the same is true. Source: Intel SDM volume 2, "CPUID".
+const CPUID: [u8; 2] = [0x0f, 0xa2];
+
+/// Called for each block that QEMU translates: attaches the callbacks that answer TDCALL and CPUID.
+pub(crate) extern "C" fn on_translation(tb: *mut ffi::qemu_plugin_tb, _userdata: *mut c_void) {
+    let plugin = plugin::get();
+    // SAFETY: QEMU hands over a block for the time of this call.
+    let count = unsafe { ffi::qemu_plugin_tb_n_insns(tb) };
+    for index in 0..count {
+        // SAFETY: As above, and the index is less than the number of the block's instructions.
+        let insn = unsafe { ffi::qemu_plugin_tb_get_insn(tb, index) };
+        // SAFETY: The instruction belongs to the block.
+        unsafe { instrument(plugin, insn) };
+    }
+}
+
+/// Attaches to an instruction what is to happen when it is executed.
+///
+/// # Safety
+///
+/// `insn` is an instruction of the block that is being translated.
+unsafe fn instrument(plugin: &Plugin, insn: *mut ffi::qemu_plugin_insn) {
+    // The first block to be translated is the first to be executed, and its first instruction comes first.
+    if plugin::is_td_to_come() {
+        // SAFETY: The callback fits its type, and ignores the user data.
+        unsafe { attach(insn, plugin::on_first_instruction, ptr::null_mut()) };
+    }
+    if let Some(control) = &plugin.control {
+        // SAFETY: The caller says what this function needs.
+        unsafe { control.instructions.attach(insn) };
+    }
+    // One byte more than the longest, so that nothing longer looks like it.
+    let mut bytes = [0; TDCALL.len() + 1];
+    // SAFETY: QEMU writes at most as many bytes as it is told to.
+    let len = unsafe { ffi::qemu_plugin_insn_data(insn, bytes.as_mut_ptr().cast(), bytes.len()) };
+    let callback = match &bytes[..len] {
+        bytes if bytes == TDCALL => tdcall::on_execution,
+        bytes if bytes == CPUID => cpuid::on_execution,
+        _ => return,
+    };
+    // SAFETY: The callback fits its type. The user data is no pointer, but the address that the callbacks expect.
+    unsafe {
+        let address = ffi::qemu_plugin_insn_vaddr(insn);
+        attach(
+            insn,
+            callback,
+            ptr::without_provenance_mut(address as usize),
+        );
+    }
+}
+
+/// Has `callback` called before `insn`, with leave to change all registers.
+///
+/// # Safety
+///
+/// `insn` is an instruction of the block that is being translated, and `userdata` is what `callback` expects.
+unsafe fn attach(
+    insn: *mut ffi::qemu_plugin_insn,
+    callback: ffi::qemu_plugin_vcpu_udata_cb_t,
+    userdata: *mut c_void,
+) {
+    let flags = ffi::qemu_plugin_cb_flags::QEMU_PLUGIN_CB_RW_REGS_PC;
+    // SAFETY: The caller says so.
+    unsafe { ffi::qemu_plugin_register_vcpu_insn_exec_cb(insn, callback, flags, userdata) };
+}

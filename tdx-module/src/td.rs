@@ -1,0 +1,218 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+
+//! A TD, and the dispatch of its TDCALLs.
+
+use crate::call::{Call, Stop};
+use crate::fault::Faults;
+use crate::metadata::Metadata;
+use crate::pages::{PageMap, PageState};
+use crate::vcpu::{CpuidVe, Vcpu, VeInfo};
+use crate::{
+    config_flags, Exception, Fault, Generation, HostPolicy, Machine, Outcome, ParameterError,
+    Platform, TdParameters, TracedCall,
+};
+use alloc::boxed::Box;
+use core::iter;
+use core::sync::atomic::{AtomicU64, Ordering};
+use core::time::Duration;
+use spin::RwLock;
+use tdx_call::{Gpa, Registers, RtmrIndex, Status};
+use tdx_uapi::Digest;
+
+/// A TD: what the TDX module knows of it, and the leaves that it can call.
+///
+/// All methods take `&self`: vCPUs call from as many threads as they like. As in the TDX module, what several leaves
+/// need is locked without waiting: TDG.MR.REPORT shares the runtime measurement registers, TDG.MR.RTMR.EXTEND wants
+/// them for itself, and who does not get them is told [`Status::OPERAND_BUSY`].
+#[derive(Debug)]
+pub struct Td {
+    pub(crate) parameters: TdParameters,
+    pub(crate) platform: Platform,
+    pub(crate) host: HostPolicy,
+    pub(crate) rtmr: RwLock<[Digest; 4]>,
+    pub(crate) pages: RwLock<PageMap>,
+    pub(crate) metadata: Metadata,
+    vcpus: Box<[Vcpu]>,
+    faults: Faults,
+    report_nanos: AtomicU64,
+}
+
+impl Td {
+    /// A TD of these parameters on this platform, before its first instruction.
+    ///
+    /// # Errors
+    ///
+    /// [`ParameterError`] when there can be no such TD.
+    pub fn new(
+        parameters: TdParameters,
+        platform: Platform,
+        host: HostPolicy,
+    ) -> Result<Self, ParameterError> {
+        parameters.check()?;
+        if parameters.servtd_hash.is_some() && platform.generation == Generation::Tdx10 {
+            return Err(ParameterError::ServiceTd);
+        }
+        let td = Self {
+            report_nanos: AtomicU64::new(0),
+            rtmr: RwLock::new(parameters.rtmr),
+            pages: RwLock::new(PageMap::new(&parameters.ram, host.large_pages)),
+            metadata: Metadata::new(&parameters),
+            vcpus: iter::repeat_with(Vcpu::default)
+                .take(parameters.vcpus as usize)
+                .collect(),
+            faults: Faults::default(),
+            parameters,
+            platform,
+            host,
+        };
+        td.set_report_time(td.platform.report_time);
+        Ok(td)
+    }
+
+    /// What the TD was made with.
+    pub fn parameters(&self) -> &TdParameters {
+        &self.parameters
+    }
+
+    /// The platform that it is on.
+    pub fn platform(&self) -> &Platform {
+        &self.platform
+    }
+
+    /// How the default host behind it behaves.
+    pub fn host(&self) -> &HostPolicy {
+        &self.host
+    }
+
+    /// A runtime measurement register.
+    pub fn rtmr(&self, index: RtmrIndex) -> Digest {
+        self.rtmr.read()[index as usize]
+    }
+
+    /// The state of the page at a guest physical address without the SHARED bit; `None` where there is no memory.
+    pub fn page_state(&self, gpa: Gpa) -> Option<PageState> {
+        self.pages.read().state(gpa.0 >> 12)
+    }
+
+    /// Where CPUID raises #VE on a vCPU, for front-ends that can raise it.
+    ///
+    /// # Panics
+    ///
+    /// When the TD has no such vCPU.
+    pub fn cpuid_ve(&self, vcpu: u32) -> CpuidVe {
+        self.vcpu(vcpu).cpuid_ve()
+    }
+
+    /// Has the TDX module raise #VE on a vCPU, for front-ends that can. The exception to inject is returned: #DF if the
+    /// last #VE's information has not been fetched.
+    ///
+    /// # Panics
+    ///
+    /// When the TD has no such vCPU.
+    pub fn raise_ve(&self, vcpu: u32, info: VeInfo) -> Exception {
+        let mut pending = self.vcpu(vcpu).ve_info.lock();
+        match *pending {
+            Some(_) => Exception::DoubleFault,
+            None => {
+                *pending = Some(info);
+                Exception::Virtualization
+            }
+        }
+    }
+
+    /// Sets how long TDG.MR.REPORT takes from now on, up to centuries; see [`Platform::report_time`].
+    pub fn set_report_time(&self, time: Duration) {
+        let nanos = time.as_nanos().try_into().unwrap_or(u64::MAX);
+        self.report_nanos.store(nanos, Ordering::Relaxed);
+    }
+
+    /// How long TDG.MR.REPORT takes.
+    pub fn report_time(&self) -> Duration {
+        Duration::from_nanos(self.report_nanos.load(Ordering::Relaxed))
+    }
+
+    /// Adds a rule that makes calls fail.
+    pub fn inject(&self, fault: Fault) {
+        self.faults.add(fault);
+    }
+
+    /// Removes all rules that make calls fail.
+    pub fn clear_faults(&self) {
+        self.faults.clear();
+    }
+
+    /// Performs the TDCALL that vCPU `vcpu` executes with these registers.
+    ///
+    /// # Panics
+    ///
+    /// When the TD has no such vCPU.
+    pub fn tdcall(
+        &self,
+        vcpu: u32,
+        registers: &mut Registers,
+        machine: &(impl Machine + ?Sized),
+    ) -> Outcome {
+        let before = *registers;
+        let call = Call {
+            td: self,
+            vcpu,
+            machine,
+        };
+        let outcome = call.dispatch(registers);
+        if outcome != Outcome::Completed {
+            *registers = before;
+        }
+        if let Some(trace) = machine.trace() {
+            let call = TracedCall {
+                vcpu,
+                before,
+                after: *registers,
+                outcome,
+            };
+            if trace.wants(&call) {
+                trace.line(format_args!("{call}"));
+            }
+        }
+        outcome
+    }
+
+    /// CONFIG_FLAGS, with what follows from the width of an address.
+    pub(crate) fn config_flags(&self) -> u64 {
+        let gpaw = match self.parameters.gpa_width {
+            48 => 0,
+            _ => config_flags::GPAW,
+        };
+        self.parameters.config_flags & !config_flags::GPAW | gpaw
+    }
+
+    pub(crate) fn vcpu(&self, vcpu: u32) -> &Vcpu {
+        match self.vcpus.get(vcpu as usize) {
+            Some(vcpu) => vcpu,
+            None => panic!("the TD has {} vCPUs, and no vCPU {vcpu}", self.vcpus.len()),
+        }
+    }
+}
+
+impl<M: Machine + ?Sized> Call<'_, M> {
+    fn dispatch(&self, registers: &mut Registers) -> Outcome {
+        // All vCPUs that there are not are alike, whatever they call.
+        self.td.vcpu(self.vcpu);
+        if !self.machine.may_tdcall() {
+            return Outcome::Exception(Exception::GeneralProtection);
+        }
+        let done = self
+            .check_leaf(registers)
+            .and_then(|()| match self.td.faults.hit(registers) {
+                Some(answer) => {
+                    answer.apply(registers);
+                    Ok(Status(registers.rax))
+                }
+                None => self.perform(registers).map(|()| Status::SUCCESS),
+            });
+        registers.rax = match done {
+            Ok(status) | Err(Stop::Status(status)) => status.0,
+            Err(Stop::Outcome(outcome)) => return outcome,
+        };
+        Outcome::Completed
+    }
+}

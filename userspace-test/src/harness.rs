@@ -1,0 +1,163 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+
+//! Tests that run in a process of their own, so that a crash or a hang of one is a result like any other.
+
+mod child;
+mod results;
+pub(crate) mod self_test;
+
+use crate::kernel_log::KernelLog;
+use crate::options::{Driver, Options};
+use anyhow::Result;
+use libtest_mimic::{Arguments, Completion, Failed, Trial};
+use results::Results;
+use std::fmt;
+use std::process::ExitCode;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Instant;
+
+/// A statement about the behaviour of a driver.
+#[derive(Clone, Copy)]
+pub(crate) struct Test {
+    path: &'static str,
+    run: fn(&Options) -> Result<()>,
+    drivers: &'static [Driver],
+    timeouts: u32,
+}
+
+/// Names the test after its function; see [`Test::new`].
+macro_rules! test {
+    ($run:ident) => {
+        $crate::harness::Test::new(concat!(module_path!(), "::", stringify!($run)), $run)
+    };
+}
+pub(crate) use test;
+
+impl Test {
+    /// A test that holds for both drivers. `path` is that of the function in the crate.
+    pub(crate) const fn new(path: &'static str, run: fn(&Options) -> Result<()>) -> Self {
+        Self {
+            path,
+            run,
+            drivers: &[Driver::Rust, Driver::C],
+            timeouts: 1,
+        }
+    }
+
+    /// The same for those drivers only.
+    pub(crate) const fn only(self, drivers: &'static [Driver]) -> Self {
+        Self { drivers, ..self }
+    }
+
+    /// The same with `timeouts` times the usual time.
+    pub(crate) const fn slow(self, timeouts: u32) -> Self {
+        Self { timeouts, ..self }
+    }
+
+    /// Whether the test says something about that driver.
+    pub(crate) fn is_about(&self, driver: Driver) -> bool {
+        self.drivers.contains(&driver)
+    }
+
+    /// What it is called on the command line: `group::statement`.
+    pub(crate) fn name(&self) -> &'static str {
+        match self.path.split_once("::tests::") {
+            Some((_, name)) => name,
+            None => self.path,
+        }
+    }
+}
+
+/// An error that says why a test has nothing to say here.
+#[derive(Debug)]
+pub(crate) struct Skip(pub(crate) String);
+
+impl fmt::Display for Skip {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for Skip {}
+
+/// Whether a test fails when the kernel complains while it runs.
+#[derive(Clone, Copy)]
+pub(crate) enum Kernel {
+    /// It does.
+    Watched,
+    /// The kernel is not what is tested.
+    Ignored,
+}
+
+/// What came of a test.
+pub(crate) enum Outcome {
+    Passed,
+    Skipped(String),
+    Failed(String),
+}
+
+/// Runs the tests that are about the chosen driver and that `arguments` select.
+///
+/// The exit status is 0 if none failed.
+pub(crate) fn run(
+    tests: &[Test],
+    mut arguments: Arguments,
+    options: Options,
+    kernel: Kernel,
+) -> Result<ExitCode> {
+    // One after the other: they share a driver, and a process that is to fork must have one thread.
+    arguments.test_threads = Some(1);
+    let results = Arc::new(Mutex::new(Results::create(options.json.as_deref())?));
+    let options = Arc::new(options);
+    let trials = tests
+        .iter()
+        .filter(|test| test.is_about(options.driver))
+        .map(|&test| {
+            let (options, results) = (Arc::clone(&options), Arc::clone(&results));
+            Trial::ignorable_test(test.name(), move || {
+                let begin = Instant::now();
+                let outcome = run_one(&test, &options, kernel).unwrap_or_else(|error| {
+                    Outcome::Failed(format!("the test could not be run: {error:#}"))
+                });
+                let mut results = results.lock().unwrap_or_else(PoisonError::into_inner);
+                results.add(test.name(), &outcome, begin.elapsed())?;
+                match outcome {
+                    Outcome::Passed => Ok(Completion::Completed),
+                    Outcome::Skipped(reason) => Ok(Completion::ignored_with(reason)),
+                    Outcome::Failed(message) => Err(Failed::from(message)),
+                }
+            })
+        })
+        .collect();
+    let listing = arguments.list;
+    let conclusion = libtest_mimic::run(&arguments, trials);
+    if !listing {
+        let mut results = results.lock().unwrap_or_else(PoisonError::into_inner);
+        println!("{}", results.finish()?);
+    }
+    Ok(conclusion.exit_code())
+}
+
+/// Runs a test in a child process and takes what the kernel has to say meanwhile into account.
+fn run_one(test: &Test, options: &Options, kernel: Kernel) -> Result<Outcome> {
+    let mut log = match kernel {
+        Kernel::Watched => Some(KernelLog::open()?),
+        Kernel::Ignored => None,
+    };
+    if let Some(log) = &mut log {
+        log.say(test.name())?;
+    }
+    let outcome = child::run(options.timeout() * test.timeouts, || (test.run)(options))?;
+    let complaints = log.map_or(Ok(Vec::new()), |mut log| log.complaints())?;
+    if complaints.is_empty() {
+        return Ok(outcome);
+    }
+    let before = match outcome {
+        Outcome::Failed(message) => message,
+        Outcome::Passed | Outcome::Skipped(_) => String::new(),
+    };
+    Ok(Outcome::Failed(format!(
+        "{before}\nThe kernel complained:\n{}",
+        complaints.join("\n")
+    )))
+}

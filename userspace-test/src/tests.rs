@@ -1,0 +1,39 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+
+//! The tests: a module for each subject, whose functions are statements about a driver.
+
+mod compat;
+mod concurrency;
+mod form_1_0;
+mod lifetime;
+mod log;
+mod nodes;
+mod not_a_td;
+mod pointers;
+mod refused;
+mod report;
+mod rivals;
+mod signals;
+mod stalled_copies;
+
+use crate::harness::Test;
+
+/// All of them, in the order in which they are run: those that take the driver away come last.
+pub(crate) fn all() -> Vec<Test> {
+    [
+        nodes::TESTS,
+        report::TESTS,
+        form_1_0::TESTS,
+        pointers::TESTS,
+        compat::TESTS,
+        stalled_copies::TESTS,
+        concurrency::TESTS,
+        signals::TESTS,
+        refused::TESTS,
+        lifetime::TESTS,
+        rivals::TESTS,
+        not_a_td::TESTS,
+        log::TESTS,
+    ]
+    .concat()
+}
