@@ -72,14 +72,15 @@ pub enum Revoked {
 }
 
 impl Default for PlatformConfig {
+    /// What goes with the default of the model, and can be nobody's real platform.
     fn default() -> Self {
         let time = |text: &str| text.parse().expect("a time");
         Self {
             fmspc: *b"\x7e\x57TDX\x00",
-            cpu_svn: *b"\x05\x05\x0f\x11\x03\xff\x00\x04\0\0\0\0\0\0\0\0",
+            cpu_svn: *b"\x01\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0",
             sgx_components: [2, 2, 2, 2, 3, 1, 0, 3, 0, 0, 0, 0, 0, 0, 0, 0],
             pce_svn: 13,
-            tee_tcb_svn: [6, 1, 3, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0],
+            tee_tcb_svn: [5, 1, 2, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0],
             qe_svn: 6,
             not_before: time("2020-01-01T00:00:00Z"),
             not_after: time("2049-12-31T23:59:59Z"),

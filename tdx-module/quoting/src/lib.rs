@@ -10,6 +10,7 @@
 //! - [`QuotingEnclave`]: TDREPORTs into Quotes of version 4 and 5, by the rules of Intel's enclave;
 //! - [`QuotingService`]: the enclave with the time that it takes. It answers the host's side of GetQuote, and [`qgs`]
 //!   gives it to clients of Intel's quote generation service, over a Unix socket and AF_VSOCK;
+//! - `model` (with the feature of this name): all of this for the platform of the crate `tdx-module`;
 //! - `pcs` (with the feature of this name): the collateral over HTTP, where verifiers look for it;
 //! - [`quote`]: the layout of a Quote, and a reader.
 //!
@@ -41,6 +42,8 @@ mod config;
 mod crl;
 mod enclave;
 mod get_quote;
+#[cfg(feature = "model")]
+pub mod model;
 #[cfg(feature = "pcs")]
 pub mod pcs;
 mod platform;

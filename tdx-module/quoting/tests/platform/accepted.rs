@@ -2,7 +2,9 @@
 
 //! What is accepted, and what the verifier reads from it.
 
-use crate::support::{report, report_after_update, report_with, verify, Fixture, NOW};
+use crate::support::{load, report, report_after_update, report_with, time, verify, Fixture, NOW};
+use dcap_qvl::verify::QuoteVerifier;
+use dcap_qvl::QuotePolicy;
 use tdx_quoting::quote::{Body, Quote};
 use tdx_quoting::{Platform, PlatformConfig};
 use tdx_uapi::{Digest, TdReport, TeeTcbInfo};
@@ -61,6 +63,30 @@ fn version_5_quote_is_up_to_date_and_tells_the_second_tcb_svn() {
     assert_eq!(td.base.tee_tcb_svn, report.tee_tcb_info.tee_tcb_svn);
     assert_eq!(td.base.mr_td, report.td_info.mrtd.0);
     assert_eq!(td.base.report_data, report.mac.reportdata);
+}
+
+#[test]
+fn strictest_policy_of_the_verifier_accepts() {
+    let fixture = Fixture::new(&PlatformConfig::default());
+    let quote = fixture.enclave.quote(&report()).expect("a Quote");
+    let now = time(NOW).unix();
+    let claims = QuoteVerifier::new(fixture.platform.root_der().to_vec())
+        .verify_with_policy(
+            &quote,
+            load(&fixture.collateral),
+            now,
+            &QuotePolicy::strict(now),
+        )
+        .expect("to be accepted");
+    assert_eq!(
+        claims.earliest_issue_date,
+        time("2020-01-01T00:00:00Z").unix()
+    );
+    assert_eq!(
+        claims.earliest_expiration_date,
+        time("2026-12-20T00:00:00Z").unix()
+    );
+    assert_eq!(claims.platform.pck_crl_num, 1);
 }
 
 #[test]

@@ -30,7 +30,7 @@ fn pck_certificate_tells_the_platform() {
     assert_eq!(pck.platform_instance_id.expect("an ID").len(), 16);
     assert_eq!(pck.dynamic_platform, Some(false));
     assert_eq!(pck.cached_keys, Some(false));
-    assert_eq!(pck.smt_enabled, Some(true));
+    assert_eq!(pck.smt_enabled, Some(false));
 }
 
 #[test]

@@ -4,7 +4,7 @@
 
 use crate::support::{framed_request, report, unframed, Fixture};
 use proptest::prelude::*;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, LazyLock, Mutex};
 use std::time::Duration;
 use tdx_quoting::qgs::ErrorCode;
 use tdx_quoting::{Clock, GetQuoteStatus, PlatformConfig, QuoteReply, QuotingService};
@@ -134,15 +134,15 @@ proptest! {
         ],
         changes in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 0..8),
     ) {
-        let (_, service) = fixture();
+        static SERVICE: LazyLock<QuotingService> = LazyLock::new(|| fixture().1);
         for (at, value) in changes {
             if !input.is_empty() {
                 let at = at.index(input.len());
                 input[at] = value;
             }
         }
-        let reply = reply(&service, &input);
-        prop_assert!(reply.data.len() <= service.enclave().quote_len() + 28);
+        let reply = reply(&SERVICE, &input);
+        prop_assert!(reply.data.len() <= SERVICE.enclave().quote_len() + 28);
         if reply.status != GetQuoteStatus::SUCCESS {
             prop_assert_eq!(reply, ERROR);
         }

@@ -5,6 +5,8 @@
 mod accepted;
 mod certificates;
 mod get_quote;
+#[cfg(feature = "model")]
+mod model;
 #[cfg(feature = "pcs")]
 mod pcs;
 mod qgs;

@@ -8,7 +8,7 @@ use std::fs;
 use std::io::{self, Cursor, ErrorKind, Read, Write};
 use std::net::Shutdown;
 use std::os::unix::net::{UnixListener, UnixStream};
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 use std::thread;
 use std::time::{Duration, Instant};
 use tdx_quoting::qgs::{
@@ -51,7 +51,9 @@ fn exchanged(sent: &[u8]) -> (Result<Vec<u8>, ExchangeError>, u64) {
         sent: Cursor::new(sent.to_vec()),
         got: Vec::new(),
     };
-    let result = exchange(&mut client, &service());
+    // Made once: thousands of clients are to come.
+    static SERVICE: LazyLock<QuotingService> = LazyLock::new(service);
+    let result = exchange(&mut client, &SERVICE);
     (result.map(|()| client.got), client.sent.position())
 }
 
