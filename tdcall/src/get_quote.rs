@@ -49,12 +49,12 @@ impl SharedPages {
     }
 }
 
-/// TDG.VP.VMCALL<GetQuote>: hands the host a buffer with a request for a Quote.
+/// `TDG.VP.VMCALL<GetQuote>`: hands the host a buffer with a request for a Quote.
 ///
 /// The buffer begins with a [`TdxQuoteHdr`](tdx_uapi::ioctl::TdxQuoteHdr). After [`VmcallStatus::SUCCESS`] it is the host's
 /// until the status in it is no longer [`QuoteStatus::IN_FLIGHT`](tdx_uapi::QuoteStatus::IN_FLIGHT).
 ///
-/// Source: GHCI, "TDG.VP.VMCALL<GetQuote>".
+/// Source: GHCI, "`TDG.VP.VMCALL<GetQuote>`".
 ///
 /// # Errors
 ///

@@ -46,7 +46,7 @@ pub const TDX_1_0_CMD_GET_REPORT: u32 = iowr(1, size_of::<u64>());
 /// [`QuoteStatus::SUCCESS`](crate::QuoteStatus::SUCCESS) is there data. Otherwise the buffer is as it was, except after
 /// EFAULT, and the error is
 ///
-/// - EINVAL: the version is not 1, a length is none, or more than the buffer has or than 128 KiB, or the data is neither a
+/// - EINVAL: the version is not 1, there is no data, or more than the buffer or 128 KiB have room for, or it is neither a
 ///   TDREPORT nor a QGS message;
 /// - EFAULT: the request or the buffer cannot be read or written;
 /// - EOPNOTSUPP: the host does not know GetQuote;

@@ -5,7 +5,7 @@
 //! GetQuote passes bytes through a buffer that the host can write to at any time: a [`TdxQuoteHdr`], then the data. Whoever
 //! reads it copies first and then uses what is here, which takes the bytes for what they are: the host's word.
 //!
-//! Sources: *Guest-Hypervisor Communication Interface (GHCI)*, "TDG.VP.VMCALL<GetQuote>"; *Intel TDX DCAP Quoting Library
+//! Sources: *Guest-Hypervisor Communication Interface (GHCI)*, "`TDG.VP.VMCALL<GetQuote>`"; *Intel TDX DCAP Quoting Library
 //! API*, "TD Quote format"; for the messages of the quote generation service (QGS), Intel's `qgs_msg_lib.h`.
 
 use crate::ioctl::TdxQuoteHdr;

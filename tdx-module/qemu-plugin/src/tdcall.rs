@@ -8,7 +8,7 @@ use core::ffi::{c_uint, c_void};
 use core::time::Duration;
 use std::thread;
 use tdx_call::Gpa;
-use tdx_module::{Machine, Outcome, Trace, Unmapped};
+use tdx_module::{Machine, Outcome, QuoteJob, Trace, Unmapped};
 
 /// The length of the instruction.
 const LENGTH: u64 = 4;
@@ -76,6 +76,12 @@ impl Machine for Guest<'_> {
 
     fn sleep(&self, time: Duration) {
         thread::sleep(time);
+    }
+
+    fn make_quote(&self, job: QuoteJob) -> Result<(), QuoteJob> {
+        let time = plugin::td().quote_time();
+        plugin::get().quotes.begin(job, time);
+        Ok(())
     }
 
     fn may_tdcall(&self) -> bool {

@@ -19,6 +19,8 @@ const CPUID: [u8; 2] = [0x0f, 0xa2];
 pub(crate) extern "C" fn on_translation(tb: *mut ffi::qemu_plugin_tb, _userdata: *mut c_void) {
     let plugin = plugin::get();
     // SAFETY: QEMU hands over a block for the time of this call.
+    unsafe { plugin.quotes.attach(tb) };
+    // SAFETY: QEMU hands over a block for the time of this call.
     let count = unsafe { ffi::qemu_plugin_tb_n_insns(tb) };
     for index in 0..count {
         // SAFETY: As above, and the index is less than the number of the block's instructions.

@@ -112,8 +112,8 @@ struct tdx_quote_req {
  * there is data with TDX_QUOTE_SUCCESS only. Otherwise -1 with errno, and the
  * buffer is as it was, except after EFAULT:
  *
- * EINVAL (the version is not 1, a length is none or more than the buffer has or
- * than 128 KiB, or the data is neither a TDREPORT nor a QGS message), EFAULT,
+ * EINVAL (the version is not 1, there is no data or more than the buffer or 128
+ * KiB have room for, or it is neither a TDREPORT nor a QGS message), EFAULT,
  * EOPNOTSUPP (the host does not know GetQuote), EIO (the host or the TDX module
  * refused; the kernel log says with which status), EBADMSG (the answer is
  * something else than a Quote for the TDREPORT in the request), EFBIG (the
