@@ -14,37 +14,42 @@ use kernel::{
     error::to_result,
     miscdevice::{
         MiscDevice,
-        MiscDeviceOptions, //
+        MiscDeviceOptions,
+        MiscDeviceRegistration, //
     },
     prelude::*,
     types::Opaque, //
 };
 
-/// A registered device node whose open files are handled by `T`.
+/// A registered device node whose open files are handled by `T`, which needs `context`.
 ///
 /// # Invariants
 ///
 /// `misc` is a `struct miscdevice` that is registered with `misc_register()`.
-#[repr(transparent)]
+#[repr(C)]
 #[pin_data(PinnedDrop)]
-pub(crate) struct Node<T: MiscDevice> {
+pub(crate) struct Node<T: MiscDevice, C: Send + Sync> {
     /// What the kernel knows of the node.
     ///
-    /// `T::open` is given a reference to it as to the one field of a `MiscDeviceRegistration`.
+    /// It comes first: `T::open` is given a reference to it as to the one field of a
+    /// `MiscDeviceRegistration`.
     #[pin]
     misc: Opaque<bindings::miscdevice>,
+
+    /// What files have in common.
+    context: C,
 
     /// Who handles the files.
     _handler: PhantomData<T>,
 }
 
 // SAFETY: `misc_deregister()` may be called on another thread than `misc_register()`.
-unsafe impl<T: MiscDevice> Send for Node<T> {}
+unsafe impl<T: MiscDevice, C: Send + Sync> Send for Node<T, C> {}
 
-// SAFETY: There is nothing that a shared reference could be used for.
-unsafe impl<T: MiscDevice> Sync for Node<T> {}
+// SAFETY: A shared reference leads to nothing but the context.
+unsafe impl<T: MiscDevice, C: Send + Sync> Sync for Node<T, C> {}
 
-impl<T: MiscDevice> Node<T> {
+impl<T: MiscDevice, C: Send + Sync> Node<T, C> {
     /// The file operations that the kernel's abstraction makes of `T`, but owned by this module: an
     /// open file keeps it loaded.
     const FOPS: bindings::file_operations = bindings::file_operations {
@@ -60,15 +65,13 @@ impl<T: MiscDevice> Node<T> {
     /// # Errors
     ///
     /// `EBUSY` where the node is there already, else what `misc_register()` returns.
-    pub(crate) fn register(name: &'static CStr) -> impl PinInit<Self, Error> {
+    pub(crate) fn register(name: &'static CStr, context: C) -> impl PinInit<Self, Error> {
         try_pin_init!(Self {
+            // A file may be opened as soon as the device is registered, and needs it.
+            context,
             // INVARIANT: If the closure returns `Ok(())`, the device is registered.
             misc <- Opaque::try_ffi_init(move |slot: *mut bindings::miscdevice| {
-                if is_taken(name) {
-                    pr_err!("the device exists: another driver of it is loaded or built in\n");
-                    return Err(EBUSY);
-                }
-
+                ensure_free(name)?;
                 let mut misc = MiscDeviceOptions { name }.into_raw::<T>();
                 misc.fops = &Self::FOPS;
                 misc.mode = 0o600;
@@ -83,19 +86,41 @@ impl<T: MiscDevice> Node<T> {
             _handler: PhantomData,
         })
     }
+
+    /// The context of the node whose device `T::open` is given.
+    ///
+    /// # Safety
+    ///
+    /// `misc` is the device of a `Node<T, C>`, not a registration of its own.
+    pub(crate) unsafe fn context(misc: &MiscDeviceRegistration<T>) -> &C {
+        // SAFETY: By the requirement above it is the first field of such an object.
+        unsafe { &(*misc.as_raw().cast::<Self>()).context }
+    }
 }
 
 #[pinned_drop]
-impl<T: MiscDevice> PinnedDrop for Node<T> {
+impl<T: MiscDevice, C: Send + Sync> PinnedDrop for Node<T, C> {
     fn drop(self: Pin<&mut Self>) {
         // SAFETY: By the type invariant the device is registered.
         unsafe { bindings::misc_deregister(self.misc.get()) };
     }
 }
 
-/// Whether there is a misc device of that name.
+/// Makes sure that there is no misc device of that name.
 ///
-/// `misc_register()` would notice too, but with a warning and a backtrace in the log.
+/// # Errors
+///
+/// `EBUSY` if there is one. `misc_register()` would notice too, but with a warning and a backtrace in
+/// the log.
+pub(crate) fn ensure_free(name: &CStr) -> Result {
+    if is_taken(name) {
+        pr_err!("the device exists: another driver of it is loaded or built in\n");
+        return Err(EBUSY);
+    }
+    Ok(())
+}
+
+/// Whether there is a misc device of that name.
 fn is_taken(name: &CStr) -> bool {
     // SAFETY: The set that `platform_bus` is in is that of all devices. It is there as long as the
     // kernel is, and has a lock of its own.

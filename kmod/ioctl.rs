@@ -2,8 +2,13 @@
 
 //! What an open file of `/dev/tdx-guest` does: the ioctls of [`tdx_uapi::ioctl`].
 
+mod quote;
+mod verify;
+
 use crate::{
     cpu,
+    device::Node,
+    quote::Quotes,
     report::Reporter, //
 };
 use core::mem::offset_of;
@@ -15,14 +20,23 @@ use kernel::{
         MiscDeviceRegistration, //
     },
     prelude::*,
+    seq_file::SeqFile,
+    seq_print,
+    sync::Arc,
     uaccess::UserSlice, //
 };
 use tdx_uapi::{
     ioctl::{
         Tdx10ReportReq,
         TdxReportReq,
+        TDX_1_0_CMD_GET_QUOTE,
         TDX_1_0_CMD_GET_REPORT,
-        TDX_CMD_GET_REPORT, //
+        TDX_1_5_CMD_GET_QUOTE,
+        TDX_1_5_CMD_GET_QUOTE_IOWR,
+        TDX_CMD_GET_QUOTE,
+        TDX_CMD_GET_QUOTE_IOWR,
+        TDX_CMD_GET_REPORT,
+        TDX_CMD_VERIFYREPORT, //
     },
     REPORTDATA_LEN,
     TDREPORT_LEN, //
@@ -34,15 +48,23 @@ use tdx_uapi::{
 pub(crate) struct Opener {
     /// Where this opener's TDREPORTs come from.
     reporter: Reporter,
+
+    /// Where everybody's Quotes come from.
+    quotes: Arc<Quotes>,
 }
+
+/// A node whose files are [`Opener`]s.
+pub(crate) type OpenerNode = Node<Opener, Arc<Quotes>>;
 
 #[vtable]
 impl MiscDevice for Opener {
     type Ptr = KBox<Self>;
 
-    fn open(_file: &File, _misc: &MiscDeviceRegistration<Self>) -> Result<KBox<Self>> {
+    fn open(_file: &File, misc: &MiscDeviceRegistration<Self>) -> Result<KBox<Self>> {
         let reporter = Reporter::new(cpu::td()?);
-        Ok(KBox::new(Self { reporter }, GFP_KERNEL)?)
+        // SAFETY: No device of `Opener` is registered but those of `OpenerNode`.
+        let quotes = unsafe { OpenerNode::context(misc) }.clone();
+        Ok(KBox::new(Self { reporter, quotes }, GFP_KERNEL)?)
     }
 
     /// Every node serves every ioctl: no two generations of the ABI have a number in common, so a
@@ -52,7 +74,7 @@ impl MiscDevice for Opener {
         match cmd {
             TDX_CMD_GET_REPORT => opener.get_report(arg)?,
             TDX_1_0_CMD_GET_REPORT => opener.get_report_1_0(arg)?,
-            _ => return Err(ENOTTY),
+            _ => opener.other(cmd, arg)?,
         }
         Ok(0)
     }
@@ -65,13 +87,35 @@ impl MiscDevice for Opener {
         let arg = UserPtr::from_addr(arg & 0xffff_ffff);
         match cmd {
             TDX_CMD_GET_REPORT => opener.get_report(arg)?,
-            _ => return Err(ENOTTY),
+            _ => opener.other(cmd, arg)?,
         }
         Ok(0)
+    }
+
+    /// `/proc/PID/fdinfo/FD`: how much of the memory for Quotes is in the hands of the host.
+    fn show_fdinfo(opener: &Self, m: &SeqFile, _file: &File) {
+        let counts = opener.quotes.counts();
+        seq_print!(m, "quote-buffers:\t{}\n", counts.shared);
+        seq_print!(m, "quote-buffers-unanswered:\t{}\n", counts.unanswered);
+        seq_print!(m, "quote-buffers-lost:\t{}\n", counts.lost);
     }
 }
 
 impl Opener {
+    /// The ioctls whose structures are the same for 32-bit programs, and which take longer anyway.
+    #[inline(never)]
+    fn other(&self, cmd: u32, arg: UserPtr) -> Result {
+        match cmd {
+            TDX_CMD_GET_QUOTE
+            | TDX_CMD_GET_QUOTE_IOWR
+            | TDX_1_0_CMD_GET_QUOTE
+            | TDX_1_5_CMD_GET_QUOTE
+            | TDX_1_5_CMD_GET_QUOTE_IOWR => self.get_quote(arg),
+            TDX_CMD_VERIFYREPORT => verify::verify_report(arg),
+            _ => Err(ENOTTY),
+        }
+    }
+
     /// [`TDX_CMD_GET_REPORT`] on a [`TdxReportReq`].
     fn get_report(&self, req: UserPtr) -> Result {
         self.report(

@@ -141,15 +141,29 @@ impl Operands {
         let reportdata =
             unsafe { Operand::new(&memory.reportdata, Gpa(gpa.wrapping_add(REPORTDATA))) };
 
-        let mut rounds = ROUNDS;
-        loop {
-            match retry_while_busy(ATTEMPTS, || mr_report(&tdx, &mut report, &reportdata)) {
-                Ok(()) => return Ok(&memory.report.0),
-                Err(error) if error.is_busy() && rounds > 1 => rounds -= 1,
-                Err(error) => return Err(refused(error.status())),
-            }
-            pause()?;
+        match retry(|| mr_report(&tdx, &mut report, &reportdata))? {
+            Ok(()) => Ok(&memory.report.0),
+            Err(error) => Err(refused(error.status())),
         }
+    }
+}
+
+/// Performs `call` until the TDX module is no longer busy, or has been for too long.
+///
+/// # Errors
+///
+/// `EINTR` if a signal comes first.
+#[inline(always)]
+pub(crate) fn retry(
+    mut call: impl FnMut() -> Result<(), tdx_call::Error>,
+) -> Result<Result<(), tdx_call::Error>> {
+    let mut rounds = ROUNDS;
+    loop {
+        match retry_while_busy(ATTEMPTS, &mut call) {
+            Err(error) if error.is_busy() && rounds > 1 => rounds -= 1,
+            result => return Ok(result),
+        }
+        pause()?;
     }
 }
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! The Linux driver of a TDX guest: it gets TDREPORTs for userspace.
+//! The Linux driver of a TDX guest: it gets TDREPORTs and Quotes for userspace.
 //!
 //! It takes the place of the driver in C, `drivers/virt/coco/tdx-guest`, whose module name,
 //! modalias and device it has; one of the two can be loaded. The ABI is that of `tdx_uapi::ioctl`
@@ -10,7 +10,10 @@
 //!
 //! - this file: loading and unloading;
 //! - [`ioctl`]: what an open file of `/dev/tdx-guest` does;
+//! - [`tsm`]: the provider of attestation reports in configfs;
+//! - [`quote`]: a Quote from the host;
 //! - [`report`]: a TDREPORT from the TDX module;
+//! - [`verify`]: whether a TDREPORT is of this platform;
 //! - [`device`]: a device node;
 //! - [`cpu`]: whether this is a TD at all;
 //! - [`ratelimit`]: how much is written to the log.
@@ -18,14 +21,24 @@
 mod cpu;
 mod device;
 mod ioctl;
+mod quote;
 mod ratelimit;
 mod report;
+mod tsm;
+mod verify;
 
 use crate::{
-    device::Node,
-    ioctl::Opener, //
+    ioctl::OpenerNode,
+    quote::Quotes,
+    tsm::{
+        Provider,
+        Registration, //
+    }, //
 };
-use kernel::prelude::*;
+use kernel::{
+    prelude::*,
+    sync::Arc, //
+};
 
 module! {
     type: TdxGuest,
@@ -33,34 +46,60 @@ module! {
     authors: ["The tdx-guest authors"],
     description: "TDX guest driver",
     license: "GPL",
+    params: {
+        quote_timeout_ms: u32 {
+            default: 30_000,
+            description: "How long the host may take for a Quote, in milliseconds",
+        },
+    },
 }
 
 /// The loaded module: its device nodes, which do the same.
 ///
 /// There are two, and neither is a link, because programs exist that look for one name or for the
 /// other, and programs that refuse links.
+///
+/// The fields go away from the first to the last.
 #[pin_data]
 struct TdxGuest {
     /// `/dev/tdx_guest`, as the driver in C has it.
-    ///
-    /// It comes first, so that nothing has happened yet where that driver is there already.
     #[pin]
-    linux_node: Node<Opener>,
+    linux_node: OpenerNode,
 
     /// `/dev/tdx-guest`, as the driver of TDX 1.0 had it.
     #[pin]
-    node: Node<Opener>,
+    node: OpenerNode,
+
+    /// The provider of attestation reports.
+    tsm: Registration<Quotes>,
 }
+
+impl Provider for Quotes {
+    const NAME: &'static CStr = LINUX_NAME;
+
+    fn report(&self, inblob: &[u8]) -> Result<KVVec<u8>> {
+        self.quote(inblob.try_into().map_err(|_| EINVAL)?)
+    }
+}
+
+/// The name of the driver in C, of its device and of its provider.
+const LINUX_NAME: &CStr = c"tdx_guest";
 
 impl kernel::InPlaceModule for TdxGuest {
     fn init(_module: &'static ThisModule) -> impl PinInit<Self, Error> {
-        try_pin_init!(Self {
-            _: {
-                cpu::td()?;
-            },
-            // A node may be opened as soon as it is registered. What its files need comes before.
-            linux_node <- Node::register(c"tdx_guest"),
-            node <- Node::register(c"tdx-guest"),
+        pin_init::pin_init_scope(|| {
+            let tdx = cpu::td()?;
+            // Nothing has happened yet where the driver in C is there already.
+            device::ensure_free(LINUX_NAME)?;
+            let timeout = *module_parameters::quote_timeout_ms.value();
+            let quotes = Arc::pin_init(Quotes::new(tdx, timeout), GFP_KERNEL)?;
+            Ok(try_pin_init!(Self {
+                tsm: Registration::new(quotes.clone())?,
+                // A node may be opened as soon as it is registered, and an open file keeps the module
+                // loaded. So what can fail comes before.
+                linux_node <- OpenerNode::register(LINUX_NAME, quotes.clone()),
+                node <- OpenerNode::register(c"tdx-guest", quotes),
+            }))
         })
     }
 }

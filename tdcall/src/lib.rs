@@ -10,6 +10,7 @@
 //!   CPU's TDCALL, and the only assembly of the project; the software model of the TDX module is another;
 //! - [`Status`] and [`Error`]: what RAX says afterwards;
 //! - [`Operand`] and [`OperandMut`]: memory that a leaf may read or write, with its guest physical address;
+//! - [`SharedPages`]: memory that the host may read or write;
 //! - one function per leaf, named as the leaf is: TDG.MR.REPORT is [`mr_report`].
 //!
 //! A leaf function that is safe to call cannot be handed a misaligned buffer, an RTMR that does not exist or an
@@ -35,6 +36,7 @@
 // Kbuild injects `no_std` itself.
 #![cfg_attr(not(CONFIG_RUST), no_std)]
 
+mod get_quote;
 mod info;
 mod instruction;
 pub mod leaf;
@@ -47,6 +49,7 @@ mod status;
 mod transport;
 mod vmcall;
 
+pub use get_quote::{get_quote, SharedPages};
 pub use info::{vp_info, VpInfo};
 pub use instruction::Instruction;
 pub use measurement::{mr_report, mr_rtmr_extend, mr_verifyreport};

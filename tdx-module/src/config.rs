@@ -9,7 +9,8 @@ mod values;
 use self::fault::FaultTable;
 use self::flags::{ConfigFlags, FlagSet, TdCtls};
 use self::values::{Hex, Micros};
-use crate::{Fault, Generation, HostPolicy, Platform, TdParameters};
+use crate::{Fault, Generation, HostPolicy, Platform, QuoteBehaviour, TdParameters};
+use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 use core::fmt;
@@ -197,6 +198,30 @@ struct HostTable {
     hlt_nap_us: Option<Micros>,
     map_gpa_limit: Option<core::num::NonZeroU64>,
     large_pages: Option<bool>,
+    quote_time_us: Option<Micros>,
+    quote: Option<QuoteBehaviourName>,
+}
+
+/// A behaviour, by its name.
+#[derive(Deserialize)]
+#[serde(try_from = "String")]
+struct QuoteBehaviourName(QuoteBehaviour);
+
+impl TryFrom<String> for QuoteBehaviourName {
+    type Error = String;
+
+    fn try_from(name: String) -> Result<Self, String> {
+        let mut all = QuoteBehaviour::ALL.iter().copied();
+        let found = all.find(|behaviour| behaviour.name() == name);
+        found.map(Self).ok_or_else(|| {
+            let all = QuoteBehaviour::ALL.iter().copied();
+            let names: Vec<&str> = all.map(QuoteBehaviour::name).collect();
+            format!(
+                "{name:?} is no way to answer GetQuote; expected one of {}",
+                names.join(", ")
+            )
+        })
+    }
 }
 
 impl HostTable {
@@ -205,6 +230,8 @@ impl HostTable {
             host.hlt_nap => self.hlt_nap_us.map(|time| time.0);
             host.map_gpa_limit => self.map_gpa_limit.map(|limit| Some(limit.get()));
             host.large_pages => self.large_pages;
+            host.quote_time => self.quote_time_us.map(|time| time.0);
+            host.quote_behaviour => self.quote.map(|name| name.0);
         }
     }
 }

@@ -31,7 +31,7 @@
 //! });
 //! ```
 
-use crate::{Fault, FaultAnswer, FaultTarget};
+use crate::{Fault, FaultAnswer, FaultTarget, QuoteBehaviour};
 use core::time::Duration;
 use tdx_call::{Status, VmcallStatus};
 
@@ -76,6 +76,12 @@ commands! {
     Calls = 2,
     /// Sets the time that TDG.MR.REPORT takes, in microseconds.
     ReportTime = 3,
+    /// Sets the time that the quoting service takes, in microseconds.
+    QuoteTime = 4,
+    /// Sets how the host answers GetQuote: ECX is an index into [`QuoteBehaviour::ALL`].
+    QuoteBehaviour = 5,
+    /// Returns how many requests for Quotes there have been; see [`Td::quote_requests`](crate::Td::quote_requests).
+    QuoteRequests = 6,
     /// The fault is about the leaf with the number in ECX.
     FaultLeaf = 0x10,
     /// The fault is about TDG.VP.VMCALL of the function in ECX.
@@ -222,6 +228,26 @@ impl Channel {
             Command::ReportTime,
             u32::try_from(time.as_micros()).unwrap_or(u32::MAX),
         );
+    }
+
+    /// Sets the time that the quoting service takes, in whole microseconds.
+    pub fn set_quote_time(self, time: Duration) {
+        self.must(
+            Command::QuoteTime,
+            u32::try_from(time.as_micros()).unwrap_or(u32::MAX),
+        );
+    }
+
+    /// Sets how the host answers GetQuote.
+    pub fn set_quote_behaviour(self, behaviour: QuoteBehaviour) {
+        let mut all = QuoteBehaviour::ALL.iter();
+        let index = all.position(|other| *other == behaviour).unwrap_or(0);
+        self.must(Command::QuoteBehaviour, index as u32);
+    }
+
+    /// How many requests for Quotes there have been.
+    pub fn quote_requests(self) -> u64 {
+        self.must(Command::QuoteRequests, 0).0
     }
 
     /// Adds a rule that makes calls fail.

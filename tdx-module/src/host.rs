@@ -4,7 +4,10 @@
 //!
 //! Source: GHCI, "TDG.VP.VMCALL leaves". Checks are those of Linux's KVM, which is stricter than the GHCI.
 
+mod get_quote;
 mod map_gpa;
+
+pub use get_quote::{QuoteBehaviour, QuoteJob};
 
 use crate::call::Call;
 use crate::Machine;
@@ -13,7 +16,7 @@ use tdx_call::{Registers, Vmcall, VmcallStatus};
 
 /// How the model's default host behaves.
 ///
-/// It answers GetTdVmCallInfo, MapGPA and HLT, and takes note of SetupEventNotifyInterrupt, which no interrupt ever
+/// It answers GetTdVmCallInfo, MapGPA, GetQuote (with [`Machine::make_quote`]) and HLT, and takes note of SetupEventNotifyInterrupt, which no interrupt ever
 /// follows. Everything else is
 /// [`SUBFUNC_UNSUPPORTED`](VmcallStatus::SUBFUNC_UNSUPPORTED) until [`Machine::vmcall`] answers it; a front-end wants
 /// to look at ReportFatalError there, because the TD does not go on after it.
@@ -26,6 +29,10 @@ pub struct HostPolicy {
     /// Whether pending memory is mapped in 2 MiB pages where it can be. Without, TDG.MEM.PAGE.ACCEPT of 2 MiB always
     /// meets [`PAGE_SIZE_MISMATCH`](tdx_call::Status::PAGE_SIZE_MISMATCH).
     pub large_pages: bool,
+    /// How long the quoting service takes, at first.
+    pub quote_time: Duration,
+    /// How GetQuote is answered, at first.
+    pub quote_behaviour: QuoteBehaviour,
 }
 
 impl Default for HostPolicy {
@@ -34,6 +41,8 @@ impl Default for HostPolicy {
             hlt_nap: Duration::from_micros(500),
             map_gpa_limit: None,
             large_pages: true,
+            quote_time: Duration::ZERO,
+            quote_behaviour: QuoteBehaviour::Honest,
         }
     }
 }
@@ -48,6 +57,7 @@ impl<M: Machine + ?Sized> Call<'_, M> {
             }
             (0, Vmcall::GET_TD_VM_CALL_INFO) => get_td_vm_call_info(call),
             (0, Vmcall::MAP_GPA) => self.td.map_gpa(call),
+            (0, Vmcall::GET_QUOTE) => self.get_quote(call),
             (0, Vmcall::SETUP_EVENT_NOTIFY_INTERRUPT) => match call.r12 {
                 32..=255 => VmcallStatus::SUCCESS,
                 _ => VmcallStatus::INVALID_OPERAND,

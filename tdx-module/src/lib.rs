@@ -117,7 +117,7 @@ mod vcpu;
 #[cfg(feature = "config")]
 pub use config::{Config, ConfigError};
 pub use fault::{Fault, FaultAnswer, FaultTarget};
-pub use host::HostPolicy;
+pub use host::{HostPolicy, QuoteBehaviour, QuoteJob};
 pub use in_process::InProcess;
 pub use machine::{Answer, Machine, Unmapped};
 pub use outcome::{Cause, EptViolation, Exception, Outcome};

@@ -2,7 +2,7 @@
 
 //! What the model needs of the machine that a TD runs on.
 
-use crate::Trace;
+use crate::{QuoteJob, Trace};
 use core::time::Duration;
 use tdx_call::{Gpa, Registers};
 
@@ -44,6 +44,16 @@ pub trait Machine {
     fn vmcall(&self, vcpu: u32, call: &mut Registers) -> Answer {
         let _ = (vcpu, call);
         Answer::Default
+    }
+
+    /// Has the quoting service make a Quote, and returns at once. When the Quote is there and its time has come
+    /// ([`Td::quote_time`](crate::Td::quote_time)), somebody calls [`Td::finish_quote`](crate::Td::finish_quote).
+    ///
+    /// # Errors
+    ///
+    /// The job, if there is no quoting service, as there is none unless this is overridden.
+    fn make_quote(&self, job: QuoteJob) -> Result<(), QuoteJob> {
+        Err(job)
     }
 
     /// Where a line for each TDCALL goes. Nothing is formatted when there is no trace.

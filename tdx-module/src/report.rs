@@ -95,7 +95,11 @@ impl Platform {
     }
 
     /// Checks a REPORTMACSTRUCT as a processor does: its CPUSVN, then its structure and MAC, in constant time.
-    pub(crate) fn verify_report(&self, bytes: &[u8; REPORTMACSTRUCT_LEN]) -> Result<(), Status> {
+    ///
+    /// # Errors
+    ///
+    /// [`Status::INVALID_CPUSVN`], or [`Status::INVALID_REPORTMACSTRUCT`] for the rest.
+    pub fn verify_report(&self, bytes: &[u8; REPORTMACSTRUCT_LEN]) -> Result<(), Status> {
         let invalid = Status::INVALID_REPORTMACSTRUCT;
         let mac = ReportMac::ref_from_bytes(bytes).map_err(|_| invalid)?;
         if mac.cpu_svn != self.cpu_svn {

@@ -9,13 +9,13 @@ use crate::pages::{PageMap, PageState};
 use crate::vcpu::{CpuidVe, Vcpu, VeInfo};
 use crate::{
     config_flags, Exception, Fault, Generation, HostPolicy, Machine, Outcome, ParameterError,
-    Platform, TdParameters, TracedCall,
+    Platform, QuoteBehaviour, TdParameters, TracedCall,
 };
 use alloc::boxed::Box;
 use core::iter;
-use core::sync::atomic::{AtomicU64, Ordering};
+use core::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use core::time::Duration;
-use spin::RwLock;
+use spin::{Mutex, RwLock};
 use tdx_call::{Gpa, Registers, RtmrIndex, Status};
 use tdx_uapi::Digest;
 
@@ -33,8 +33,12 @@ pub struct Td {
     pub(crate) pages: RwLock<PageMap>,
     pub(crate) metadata: Metadata,
     vcpus: Box<[Vcpu]>,
+    pub(crate) quote_behaviour: Mutex<QuoteBehaviour>,
+    pub(crate) quote_requests: AtomicU64,
+    pub(crate) quotes_in_flight: AtomicU32,
     faults: Faults,
     report_nanos: AtomicU64,
+    quote_nanos: AtomicU64,
 }
 
 impl Td {
@@ -53,7 +57,11 @@ impl Td {
             return Err(ParameterError::ServiceTd);
         }
         let td = Self {
+            quote_behaviour: Mutex::new(host.quote_behaviour),
+            quote_requests: AtomicU64::new(0),
+            quotes_in_flight: AtomicU32::new(0),
             report_nanos: AtomicU64::new(0),
+            quote_nanos: AtomicU64::new(0),
             rtmr: RwLock::new(parameters.rtmr),
             pages: RwLock::new(PageMap::new(&parameters.ram, host.large_pages)),
             metadata: Metadata::new(&parameters),
@@ -66,6 +74,7 @@ impl Td {
             host,
         };
         td.set_report_time(td.platform.report_time);
+        td.set_quote_time(td.host.quote_time);
         Ok(td)
     }
 
@@ -122,8 +131,17 @@ impl Td {
 
     /// Sets how long TDG.MR.REPORT takes from now on, up to centuries; see [`Platform::report_time`].
     pub fn set_report_time(&self, time: Duration) {
-        let nanos = time.as_nanos().try_into().unwrap_or(u64::MAX);
-        self.report_nanos.store(nanos, Ordering::Relaxed);
+        self.report_nanos.store(nanos(time), Ordering::Relaxed);
+    }
+
+    /// Sets how long the quoting service takes from now on; see [`HostPolicy::quote_time`].
+    pub fn set_quote_time(&self, time: Duration) {
+        self.quote_nanos.store(nanos(time), Ordering::Relaxed);
+    }
+
+    /// How long the quoting service takes.
+    pub fn quote_time(&self) -> Duration {
+        Duration::from_nanos(self.quote_nanos.load(Ordering::Relaxed))
     }
 
     /// How long TDG.MR.REPORT takes.
@@ -191,6 +209,11 @@ impl Td {
             None => panic!("the TD has {} vCPUs, and no vCPU {vcpu}", self.vcpus.len()),
         }
     }
+}
+
+/// A time in nanoseconds, of centuries at most.
+fn nanos(time: Duration) -> u64 {
+    time.as_nanos().try_into().unwrap_or(u64::MAX)
 }
 
 impl<M: Machine + ?Sized> Call<'_, M> {

@@ -4,6 +4,7 @@
 //!
 //! - [`ioctl`]: the numbers and requests of `/dev/tdx-guest`; `include/uapi/linux/tdx-guest.h` is the same in C;
 //! - [`TdReport`]: the TDREPORT that TDG.MR.REPORT makes, with a parser that borrows from its input;
+//! - [`QuoteStatus`] and [`QuoteRequest`]: what a TD sends to the host for a Quote, and whether the answer is one to it;
 //! - [`Attributes`] and [`Xfam`]: what a TD was allowed to do, as flags with names;
 //! - [`Digest`]: a SHA-384 value, as all measurements of a TD are.
 //!
@@ -29,11 +30,13 @@ mod digest;
 mod flags;
 mod hex;
 pub mod ioctl;
+mod quote;
 mod report;
 
 pub use digest::{Digest, DIGEST_LEN};
 pub use flags::{Attributes, Xfam};
 pub use hex::Hex;
+pub use quote::{quote_reportdata, AnswerError, QuoteHdrError, QuoteRequest, QuoteStatus};
 pub use report::{
     HashMismatch, ParseError, ReportMac, ReportType, TdInfo, TdReport, TeeTcbInfo, REPORTDATA_LEN,
     REPORTMACSTRUCT_LEN, TDINFO_LEN, TDREPORT_LEN, TEE_TCB_INFO_LEN,

@@ -12,8 +12,13 @@ use std::fs;
 use std::mem::{offset_of, size_of};
 use std::path::Path;
 use std::process::Command;
-use tdx_uapi::ioctl::{Tdx10ReportReq, TdxReportReq, TDX_1_0_CMD_GET_REPORT, TDX_CMD_GET_REPORT};
-use tdx_uapi::{REPORTDATA_LEN, TDREPORT_LEN};
+use tdx_uapi::ioctl::{
+    Tdx10ReportReq, TdxQuoteHdr, TdxQuoteReq, TdxReportReq, TdxVerifyReportReq,
+    TDX_1_0_CMD_GET_QUOTE, TDX_1_0_CMD_GET_REPORT, TDX_1_5_CMD_GET_QUOTE,
+    TDX_1_5_CMD_GET_QUOTE_IOWR, TDX_CMD_GET_QUOTE, TDX_CMD_GET_QUOTE_IOWR, TDX_CMD_GET_REPORT,
+    TDX_CMD_VERIFYREPORT,
+};
+use tdx_uapi::{QuoteStatus, REPORTDATA_LEN, REPORTMACSTRUCT_LEN, TDREPORT_LEN};
 
 const HEADER: &str = include_str!("../include/uapi/linux/tdx-guest.h");
 const TWIN: &str = include_str!("../src/ioctl.rs");
@@ -64,12 +69,29 @@ const fn size_of_result<T, F>(_: fn(&T) -> &F) -> usize {
     size_of::<F>()
 }
 
+// A name for each status: the table takes names only.
+const SUCCESS: u64 = QuoteStatus::SUCCESS.0;
+const IN_FLIGHT: u64 = QuoteStatus::IN_FLIGHT.0;
+const ERROR: u64 = QuoteStatus::ERROR.0;
+const SERVICE_UNAVAILABLE: u64 = QuoteStatus::SERVICE_UNAVAILABLE.0;
+
 const CONSTANTS: &[Constant] = constants! {
     TDX_REPORTDATA_LEN = REPORTDATA_LEN;
     TDX_REPORT_LEN = TDREPORT_LEN;
     TDX_CMD_GET_REPORT = TDX_CMD_GET_REPORT;
     TDX_CMD_GET_REPORT0 = TDX_CMD_GET_REPORT;
     TDX_1_0_CMD_GET_REPORT = TDX_1_0_CMD_GET_REPORT;
+    TDX_QUOTE_SUCCESS = SUCCESS;
+    TDX_QUOTE_IN_FLIGHT = IN_FLIGHT;
+    TDX_QUOTE_ERROR = ERROR;
+    TDX_QUOTE_SERVICE_UNAVAILABLE = SERVICE_UNAVAILABLE;
+    TDX_CMD_GET_QUOTE = TDX_CMD_GET_QUOTE;
+    TDX_1_0_CMD_GET_QUOTE = TDX_1_0_CMD_GET_QUOTE;
+    TDX_1_5_CMD_GET_QUOTE = TDX_1_5_CMD_GET_QUOTE;
+    TDX_1_5_CMD_GET_QUOTE_IOWR = TDX_1_5_CMD_GET_QUOTE_IOWR;
+    TDX_CMD_GET_QUOTE_IOWR = TDX_CMD_GET_QUOTE_IOWR;
+    TDX_REPORTMACSTRUCT_LEN = REPORTMACSTRUCT_LEN;
+    TDX_CMD_VERIFYREPORT = TDX_CMD_VERIFYREPORT;
 };
 
 const STRUCTURES: &[Structure] = structures! {
@@ -77,10 +99,21 @@ const STRUCTURES: &[Structure] = structures! {
     tdx_1_0_report_req = Tdx10ReportReq {
         subtype padding0 reportdata rpd_len padding1 tdreport tdr_len padding2
     }
+    tdx_quote_hdr = TdxQuoteHdr { version status in_len out_len }
+    tdx_quote_req = TdxQuoteReq { buf len }
+    tdx_verifyreport_req = TdxVerifyReportReq { reportmac rpm_len padding }
 };
 
-/// The constants that live elsewhere in the crate, with what else has their length.
-const NOT_IN_TWIN: [&str; 2] = ["REPORTDATA_LEN", "TDREPORT_LEN"];
+/// The constants that live elsewhere in the crate.
+const NOT_IN_TWIN: [&str; 7] = [
+    "REPORTDATA_LEN",
+    "REPORTMACSTRUCT_LEN",
+    "TDREPORT_LEN",
+    "SUCCESS",
+    "IN_FLIGHT",
+    "ERROR",
+    "SERVICE_UNAVAILABLE",
+];
 
 type Names<'a> = BTreeSet<&'a str>;
 

@@ -5,9 +5,9 @@
 use crate::harness::Skip;
 use anyhow::Result;
 use std::time::Duration;
-use tdx_call::{leaf, Status};
+use tdx_call::{leaf, Status, VmcallStatus};
 use tdx_module::control::Channel;
-use tdx_module::{Fault, FaultAnswer, FaultTarget};
+use tdx_module::{Fault, FaultAnswer, FaultTarget, QuoteBehaviour};
 
 /// The emulation, which behaves again when this is dropped.
 pub(crate) struct Emulation(Channel);
@@ -32,12 +32,44 @@ impl Emulation {
     fn behave(&self) {
         self.0.clear_faults();
         self.0.set_report_time(Duration::ZERO);
+        self.0.set_quote_time(Duration::ZERO);
+        self.0.set_quote_behaviour(QuoteBehaviour::Honest);
+    }
+
+    /// Has the host take that long for a Quote.
+    pub(crate) fn slow_quotes_down(&self, time: Duration) {
+        self.0.set_quote_time(time);
+    }
+
+    /// Has the host answer GetQuote in this way.
+    pub(crate) fn answer_quotes(&self, behaviour: QuoteBehaviour) {
+        self.0.set_quote_behaviour(behaviour);
+    }
+
+    /// Has the host refuse the next `times` calls of a function of TDG.VP.VMCALL, or all of them.
+    pub(crate) fn refuse_calls(&self, function: u64, status: VmcallStatus, times: Option<u64>) {
+        self.0.inject(&Fault {
+            target: FaultTarget::Vmcall(function),
+            answer: FaultAnswer::Host(status),
+            after: 0,
+            times,
+        });
+    }
+
+    /// How many GetQuote there have been, but for those that were refused by [`Emulation::refuse_calls`].
+    pub(crate) fn quote_requests(&self) -> u64 {
+        self.0.quote_requests()
     }
 
     /// Has the next `times` TDG.MR.REPORT answer `status`, or all of them until [`Emulation::mend`].
     pub(crate) fn refuse_reports(&self, status: Status, times: Option<u64>) {
+        self.refuse_leaf(leaf::MR_REPORT, status, times);
+    }
+
+    /// The same for another leaf.
+    pub(crate) fn refuse_leaf(&self, leaf: u64, status: Status, times: Option<u64>) {
         self.0.inject(&Fault {
-            target: FaultTarget::Leaf(leaf::MR_REPORT),
+            target: FaultTarget::Leaf(leaf),
             answer: FaultAnswer::Status(status),
             after: 0,
             times,

@@ -22,8 +22,10 @@ mod kernel_log;
 mod memory;
 mod module;
 mod options;
+mod quote;
 mod report;
 mod tests;
+mod tsm;
 mod userfault;
 
 use anyhow::Result;

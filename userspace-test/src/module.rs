@@ -8,6 +8,7 @@ use anyhow::{bail, ensure, Context, Result};
 use nix::errno::Errno;
 use nix::kmod::{delete_module, finit_module, init_module, DeleteModuleFlags, ModuleInitFlags};
 use nix::sys::utsname::uname;
+use std::ffi::CStr;
 use std::fs::{self, File};
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
@@ -61,9 +62,23 @@ impl Module {
 
     /// Loads it.
     pub(crate) fn load(&self) -> Result<nix::Result<()>> {
+        self.load_with(c"")
+    }
+
+    /// Loads it with these parameters.
+    pub(crate) fn load_with(&self, parameters: &CStr) -> Result<nix::Result<()>> {
         let file =
             File::open(&self.0).with_context(|| format!("cannot open {}", self.0.display()))?;
-        Ok(finit_module(&file, c"", ModuleInitFlags::empty()))
+        Ok(finit_module(&file, parameters, ModuleInitFlags::empty()))
+    }
+
+    /// Loads it anew, with these parameters.
+    pub(crate) fn reload_with(&self, parameters: &CStr) -> Result<()> {
+        if references()?.is_some() {
+            unload_when_unused()?;
+        }
+        self.load_with(parameters)?
+            .with_context(|| format!("cannot load the driver with {parameters:?}"))
     }
 
     /// Loads it as if it were another module, so that the kernel does not see at once that it has that one already.

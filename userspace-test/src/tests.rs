@@ -5,16 +5,20 @@
 mod compat;
 mod concurrency;
 mod form_1_0;
+mod hostile;
 mod lifetime;
 mod log;
 mod nodes;
 mod not_a_td;
 mod pointers;
+mod quotes;
 mod refused;
 mod report;
 mod rivals;
 mod signals;
 mod stalled_copies;
+mod verify;
+mod weaknesses;
 
 use crate::harness::Test;
 
@@ -30,6 +34,10 @@ pub(crate) fn all() -> Vec<Test> {
         concurrency::TESTS,
         signals::TESTS,
         refused::TESTS,
+        verify::TESTS,
+        quotes::TESTS,
+        hostile::TESTS,
+        weaknesses::TESTS,
         lifetime::TESTS,
         rivals::TESTS,
         not_a_td::TESTS,

@@ -7,6 +7,7 @@ use crate::registers::CpuidRegisters;
 use core::time::Duration;
 use std::sync::PoisonError;
 use tdx_module::control::{Command, DONE, REFUSED, VERSION};
+use tdx_module::QuoteBehaviour;
 
 /// The answer to CPUID with these arguments, if they are a command and commands are obeyed.
 pub(crate) fn answer(vcpu_index: u32, eax: u32, ecx: u32) -> Option<CpuidRegisters> {
@@ -36,6 +37,14 @@ fn obey(control: &Control, vcpu_index: u32, command: Command, argument: u32) -> 
         Command::ReportTime => {
             plugin::td().set_report_time(Duration::from_micros(argument.into()));
         }
+        Command::QuoteTime => {
+            plugin::td().set_quote_time(Duration::from_micros(argument.into()));
+        }
+        Command::QuoteBehaviour => {
+            let behaviour = QuoteBehaviour::ALL.get(argument as usize)?;
+            plugin::td().set_quote_behaviour(*behaviour);
+        }
+        Command::QuoteRequests => return Some(plugin::td().quote_requests()),
         Command::ClearFaults => plugin::td().clear_faults(),
         _ => {
             let mut pending = control

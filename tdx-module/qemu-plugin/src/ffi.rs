@@ -80,6 +80,8 @@ pub(crate) struct qemu_plugin_u64 {
 #[repr(C)]
 #[derive(Clone, Copy)]
 pub(crate) enum qemu_plugin_cb_flags {
+    /// Leaves them alone.
+    QEMU_PLUGIN_CB_NO_REGS = 0,
     /// Reads and writes them, and may end with [`qemu_plugin_set_pc`].
     QEMU_PLUGIN_CB_RW_REGS_PC = 3,
 }
@@ -90,6 +92,14 @@ pub(crate) enum qemu_plugin_cb_flags {
 pub(crate) enum qemu_plugin_op {
     /// Adds a number to a member of a scoreboard.
     QEMU_PLUGIN_INLINE_ADD_U64 = 0,
+}
+
+/// `enum qemu_plugin_cond`: how a number is compared to decide about a callback.
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub(crate) enum qemu_plugin_cond {
+    /// They differ.
+    QEMU_PLUGIN_COND_NE = 3,
 }
 
 /// `enum qemu_plugin_hwaddr_operation_result`, as a number: QEMU may come to have more of them.
@@ -146,6 +156,15 @@ extern "C" {
         imm: u64,
     );
 
+    pub(crate) fn qemu_plugin_register_vcpu_tb_exec_cond_cb(
+        tb: *mut qemu_plugin_tb,
+        cb: qemu_plugin_vcpu_udata_cb_t,
+        flags: qemu_plugin_cb_flags,
+        cond: qemu_plugin_cond,
+        entry: qemu_plugin_u64,
+        imm: u64,
+        userdata: *mut c_void,
+    );
     pub(crate) fn qemu_plugin_tb_n_insns(tb: *const qemu_plugin_tb) -> usize;
     pub(crate) fn qemu_plugin_tb_get_insn(
         tb: *const qemu_plugin_tb,
@@ -181,6 +200,7 @@ extern "C" {
     ) -> qemu_plugin_hwaddr_operation_result;
 
     pub(crate) fn qemu_plugin_scoreboard_new(element_size: usize) -> *mut qemu_plugin_scoreboard;
+    pub(crate) fn qemu_plugin_u64_set(entry: qemu_plugin_u64, vcpu_index: c_uint, val: u64);
     pub(crate) fn qemu_plugin_u64_get(entry: qemu_plugin_u64, vcpu_index: c_uint) -> u64;
 
     pub(crate) fn g_byte_array_new() -> *mut GByteArray;

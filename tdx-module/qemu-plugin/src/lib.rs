@@ -47,6 +47,7 @@ mod ffi;
 mod memory;
 mod options;
 mod plugin;
+mod quote;
 mod ram;
 mod registers;
 mod tdcall;
@@ -57,6 +58,7 @@ mod vcpu;
 use crate::configure::configure;
 use crate::options::Options;
 use crate::plugin::{Control, Plugin};
+use crate::quote::Quotes;
 use crate::trace::TraceSink;
 use core::ffi::{c_char, c_int, CStr};
 use core::ptr;
@@ -125,6 +127,7 @@ fn load(info: &ffi::qemu_info_t, arguments: &[&CStr]) -> Result<Plugin, Box<dyn 
         .trace
         .map(|target| TraceSink::open(&target, options.trace_hlt));
     Ok(Plugin {
+        quotes: Quotes::new(&config.platform, config.td.vcpus)?,
         trace: trace.transpose()?,
         control: options.control.then(Control::new),
         config,

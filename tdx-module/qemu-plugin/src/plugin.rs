@@ -3,6 +3,7 @@
 //! What the vCPUs share.
 
 use crate::count::InstructionCount;
+use crate::quote::Quotes;
 use crate::ram;
 use crate::trace::TraceSink;
 use crate::vcpu::{self, Vcpu};
@@ -25,6 +26,8 @@ pub(crate) struct Plugin {
     pub(crate) config: Config,
     /// Where a line for each TDCALL goes.
     pub(crate) trace: Option<TraceSink>,
+    /// The quoting service.
+    pub(crate) quotes: Quotes,
     /// What only a test wants.
     pub(crate) control: Option<Control>,
 }

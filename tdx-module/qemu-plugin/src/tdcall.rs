@@ -9,7 +9,7 @@ use core::fmt;
 use core::time::Duration;
 use std::thread;
 use tdx_call::{Gpa, Registers, Vmcall};
-use tdx_module::{Answer, Exception, Machine, Outcome, Trace, Unmapped};
+use tdx_module::{Answer, Exception, Machine, Outcome, QuoteJob, Trace, Unmapped};
 
 /// The length of the instruction.
 const LENGTH: u64 = 4;
@@ -88,6 +88,12 @@ impl Machine for Guest<'_> {
 
     fn sleep(&self, time: Duration) {
         thread::sleep(time);
+    }
+
+    fn make_quote(&self, job: QuoteJob) -> Result<(), QuoteJob> {
+        let time = plugin::td().quote_time();
+        plugin::get().quotes.begin(job, time);
+        Ok(())
     }
 
     fn may_tdcall(&self) -> bool {

@@ -18,6 +18,8 @@ const CPUID: [u8; 2] = [0x0f, 0xa2];
 pub(crate) extern "C" fn on_translation(tb: *mut ffi::qemu_plugin_tb, _userdata: *mut c_void) {
     let control = plugin::get().control.as_ref();
     // SAFETY: QEMU hands over a block for the time of this call.
+    unsafe { plugin.quotes.attach(tb) };
+    // SAFETY: QEMU hands over a block for the time of this call.
     let count = unsafe { ffi::qemu_plugin_tb_n_insns(tb) };
     // The first of the instructions that are not counted yet, and their number.
     let mut uncounted = (ptr::null_mut(), 0);

@@ -32,7 +32,7 @@ pub(super) const TESTS: &[Test] = &[
 extern "C" fn ignore(_: nix::libc::c_int) {}
 
 /// Has SIGALRM interrupt system calls, and do nothing else.
-fn catch_alarms() -> Result<()> {
+pub(super) fn catch_alarms() -> Result<()> {
     let action = SigAction::new(
         SigHandler::Handler(ignore),
         SaFlags::empty(),
@@ -44,7 +44,7 @@ fn catch_alarms() -> Result<()> {
 }
 
 /// Sends SIGALRM after `interval`, and again after each further.
-fn alarm_every(interval: Duration) -> Result<()> {
+pub(super) fn alarm_every(interval: Duration) -> Result<()> {
     let interval = TimeVal::new(
         interval.as_secs().try_into()?,
         interval.subsec_micros().into(),

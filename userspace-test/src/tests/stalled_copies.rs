@@ -23,7 +23,7 @@ pub(super) const TESTS: &[Test] = &[
 
 /// A request that lies across two pages, REPORTDATA on the first and the report on the second. The driver's copy waits
 /// on `stalled_page`; `meanwhile` is called then. Returns what came of the request.
-fn stall<'a>(
+pub(super) fn stall<'a>(
     device: &Device,
     pages: &'a Pages,
     stalled_page: usize,

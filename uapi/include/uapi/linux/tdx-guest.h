@@ -72,4 +72,96 @@ struct tdx_1_0_report_req {
  */
 #define TDX_1_0_CMD_GET_REPORT	_IOWR('T', 1, __u64)
 
+/* Statuses of a request for a Quote, in tdx_quote_hdr.status */
+#define TDX_QUOTE_SUCCESS		0ULL
+#define TDX_QUOTE_IN_FLIGHT		0xffffffffffffffffULL
+#define TDX_QUOTE_ERROR			0x8000000000000000ULL
+#define TDX_QUOTE_SERVICE_UNAVAILABLE	0x8000000000000001ULL
+
+/**
+ * struct tdx_quote_hdr - what precedes the data of a request for a Quote
+ * @version: in: version, 1
+ * @status: out: the host's word, TDX_QUOTE_SUCCESS and so on
+ * @in_len: in: length in bytes of the data: a TDREPORT, or a message to a quote
+ *          generation service (QGS) with its length before it
+ * @out_len: out: length in bytes of the data: a Quote, or a message
+ *
+ * The data follows. The answer takes the place of the request.
+ */
+struct tdx_quote_hdr {
+	__u64 version;
+	__u64 status;
+	__u32 in_len;
+	__u32 out_len;
+};
+
+/**
+ * struct tdx_quote_req - argument of TDX_CMD_GET_QUOTE
+ * @buf: address of a struct tdx_quote_hdr with the data behind it
+ * @len: length in bytes of both, with room for the answer
+ */
+struct tdx_quote_req {
+	__u64 buf;
+	__u64 len;
+};
+
+/*
+ * TDX_CMD_GET_QUOTE - get a Quote for a TDREPORT
+ *
+ * Returns 0 when the host has answered: tdx_quote_hdr.status says what, and
+ * there is data with TDX_QUOTE_SUCCESS only. Otherwise -1 with errno, and the
+ * buffer is as it was, except after EFAULT:
+ *
+ * EINVAL (the version is not 1, there is no data or more than the buffer or 128
+ * KiB have room for, or it is neither a TDREPORT nor a QGS message), EFAULT,
+ * EOPNOTSUPP (the host does not know GetQuote), EIO (the host or the TDX module
+ * refused; the kernel log says with which status), EBADMSG (the answer is
+ * something else than a Quote for the TDREPORT in the request), EFBIG (the
+ * answer is longer than the buffer), ETIMEDOUT (no answer in the time that the
+ * driver's parameter quote_timeout_ms allows), EINTR (a signal came first),
+ * EBUSY (the host keeps all of the driver's buffers, with requests that it has
+ * not answered), ENOMEM.
+ *
+ * The number is the one proposed for Linux in 2023.
+ */
+#define TDX_CMD_GET_QUOTE	_IOR('T', 2, struct tdx_quote_req)
+
+/*
+ * The same under the numbers of the TDX 1.0 driver (whose argument is the
+ * address of a struct tdx_quote_req, although the number says eight bytes), of
+ * the TDX 1.5 drivers outside of Linux's tree, and of go-tdx-guest.
+ */
+#define TDX_1_0_CMD_GET_QUOTE	_IOR('T', 2, __u64)
+#define TDX_1_5_CMD_GET_QUOTE	_IOR('T', 4, struct tdx_quote_req)
+#define TDX_1_5_CMD_GET_QUOTE_IOWR	_IOWR('T', 4, struct tdx_quote_req)
+#define TDX_CMD_GET_QUOTE_IOWR	_IOWR('T', 2, struct tdx_quote_req)
+
+/* Length in bytes of a REPORTMACSTRUCT */
+#define TDX_REPORTMACSTRUCT_LEN	256
+
+/**
+ * struct tdx_verifyreport_req - what the argument of TDX_CMD_VERIFYREPORT points to
+ * @reportmac: address of a REPORTMACSTRUCT, which a TDREPORT begins with
+ * @rpm_len: its length: TDX_REPORTMACSTRUCT_LEN
+ * @padding: not read
+ */
+struct tdx_verifyreport_req {
+	__u64 reportmac;
+	__u32 rpm_len;
+	__u32 padding;
+};
+
+/*
+ * TDX_CMD_VERIFYREPORT - ask whether a REPORTMACSTRUCT is of this platform
+ *
+ * The argument is the address of a struct tdx_verifyreport_req, although the
+ * number says eight bytes. Returns 0 if it is, or -1 with errno: EBADMSG (its
+ * MAC or structure does not hold: it is no report, or another platform's),
+ * EKEYREJECTED (the platform does not have its CPUSVN), EINVAL (another length),
+ * EFAULT, EINTR, ENOMEM, EOPNOTSUPP (the TDX module or the processor cannot
+ * verify reports), EIO (the TDX module refused for another reason; the kernel
+ * log says with which status).
+ */
+#define TDX_CMD_VERIFYREPORT	_IOR('T', 3, __u64)
+
 #endif /* _UAPI_LINUX_TDX_GUEST_H_ */

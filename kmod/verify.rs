@@ -1,0 +1,63 @@
+// SPDX-License-Identifier: GPL-2.0-only
+
+//! Whether a TDREPORT is of this platform.
+
+use crate::{
+    ratelimit::RateLimit,
+    report, //
+};
+use core::ptr;
+use kernel::{
+    bindings,
+    prelude::*, //
+};
+use tdx_call::{
+    mr_verifyreport,
+    Gpa,
+    Instruction,
+    Operand,
+    OperandId,
+    ReportMacBuffer,
+    Status, //
+};
+use tdx_uapi::REPORTMACSTRUCT_LEN;
+
+/// Has the TDX module verify the REPORTMACSTRUCT that `fill` writes.
+///
+/// # Errors
+///
+/// What `fill` returns; `EBADMSG` if the structure or its MAC does not hold; `EKEYREJECTED` if the
+/// platform does not have its CPUSVN; `EOPNOTSUPP` if nobody here can tell; `EIO` if the TDX module
+/// refuses for another reason, and the log has the status; `EINTR` and `ENOMEM`.
+pub(crate) fn verify(
+    tdx: Instruction,
+    fill: impl FnOnce(&mut [u8; REPORTMACSTRUCT_LEN]) -> Result,
+) -> Result {
+    let mut mac = KBox::new(ReportMacBuffer([0; REPORTMACSTRUCT_LEN]), GFP_KERNEL)?;
+    fill(&mut mac.0)?;
+    let address = ptr::from_mut(&mut *mac).cast();
+    // SAFETY: The address is mapped.
+    let gpa = Gpa(unsafe { bindings::slow_virt_to_phys(address) });
+    // SAFETY: A `KBox` is physically contiguous, and begins at that address.
+    let mac = unsafe { Operand::new(&*mac, gpa) };
+    report::retry(|| mr_verifyreport(&tdx, &mac))?.map_err(|error| refused(error.status()))
+}
+
+/// What the caller is told of a refusal, of which the log is told if it is no answer.
+fn refused(status: Status) -> Error {
+    static LIMIT: RateLimit = RateLimit::new();
+    const NOT_THERE: Status = Status::operand_invalid(OperandId::RAX);
+
+    let errno = match status.kind() {
+        Status::INVALID_REPORTMACSTRUCT => bindings::EBADMSG,
+        Status::INVALID_CPUSVN => bindings::EKEYREJECTED,
+        _ if status == NOT_THERE => bindings::EOPNOTSUPP,
+        _ => {
+            if LIMIT.pass() {
+                pr_err!("TDG.MR.VERIFYREPORT failed: {}\n", format_args!("{status}"));
+            }
+            bindings::EIO
+        }
+    };
+    Error::from_errno(-(errno as i32))
+}

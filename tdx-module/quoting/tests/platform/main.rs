@@ -1,0 +1,15 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+
+//! What a test platform and its services do; `dcap-qvl`, a verifier by others, says what that is worth.
+
+mod accepted;
+mod certificates;
+mod get_quote;
+#[cfg(feature = "model")]
+mod model;
+#[cfg(feature = "pcs")]
+mod pcs;
+mod qgs;
+mod refused;
+mod support;
+mod tampered;
