@@ -10,6 +10,7 @@ mod model;
 #[cfg(feature = "pcs")]
 mod pcs;
 mod qgs;
+mod reader;
 mod refused;
 mod support;
 mod tampered;
