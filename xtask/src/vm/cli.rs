@@ -21,15 +21,19 @@ pub(crate) const STATUS_TIMED_OUT: u8 = 124;
 /// The status when whoever reads our output has gone: 128 + SIGPIPE.
 const STATUS_PIPE: u8 = 141;
 
-/// Boot a TD, run a command in it as root and exit with the command's status.
-///
-/// The command runs in /root, where the files of --with are. Its standard output and standard error come out as they
-/// are, its standard input is this program's unless that is a terminal. Processes that it leaves behind are killed.
-/// Without a command there is a login shell on the terminal; Ctrl-] three times within a second ends the guest.
-///
-/// The exit status is the command's, 128 + n if signal n killed it, 127 if there is no such command and 126 if it cannot
-/// be executed; 124 after --timeout; 125 if the guest could not run the command to its end, which a message explains.
+/// What `--help` adds to the options.
+const HELP: &str = "\
+The command runs as root in /root, where the files of --with are. Its standard output and standard error come out
+unchanged, and its standard input is this program's unless that is a terminal. Processes that it leaves behind are
+killed. Without a command there is a login shell on the terminal; Ctrl-] three times within a second ends the guest.
+
+The exit status is the command's; 128 + n if signal n killed it; 127 if there is no such command, 126 if it cannot be
+executed; 124 after --timeout; and 125 if the guest could not run the command to its end: the driver did not load, the
+guest panicked or hung, or QEMU died. A message then says which, and where the guest's console is.";
+
+/// What `cargo xtask vm` is told.
 #[derive(Debug, Args)]
+#[command(after_long_help = HELP)]
 pub(crate) struct VmArgs {
     /// The driver to load before the command runs.
     #[arg(long, value_enum, default_value_t)]

@@ -11,9 +11,10 @@
 #   vport0p3  the command's standard output       (not with tty=1)
 #   vport0p4  the command's standard error        (not with tty=1)
 #   hvc0      the command's terminal              (only with tty=1)
-# busybox runs its own tools whatever is in PATH; hence the path of modprobe, which is to be kmod's. The command gets a
-# shell without such ways.
 # What this script itself prints goes to the kernel's console.
+#
+# The shell that runs this prefers busybox's own tools to those in PATH, hence the paths of kmod's modprobe and of the
+# shell for the command, which does not.
 
 export PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
 export HOME=/root USER=root LOGNAME=root SHELL=/bin/bash

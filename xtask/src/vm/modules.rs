@@ -19,7 +19,7 @@ const WANTED: &[&str] = &[
     "tdx_guest",
     "configfs",
     "tsm_report",
-    // The channels of this very tool, modules in Debian's generic kernel.
+    // The channels of this very tool, built into Debian's kernels.
     "virtio_console",
     "virtio_pci",
     // Where a Quote comes from.

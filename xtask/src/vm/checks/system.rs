@@ -67,7 +67,7 @@ fn virtual_cpus_are_as_asked(guest: &Guest) -> Result<()> {
 fn dynamically_linked_programs_run(guest: &Guest) -> Result<()> {
     let guest = Guest {
         files: vec![
-            // A Rust program, built on this machine.
+            // A Rust program, built on the host.
             std::env::current_exe()?,
             // A C program of the Debian root.
             Root(&guest.root).file("usr/bin/printenv")?,
