@@ -97,7 +97,7 @@ impl<'a> Context<'a> {
     /// Boots `guest` and runs `command` in it, as a step of its own with its output in the log.
     ///
     /// # Errors
-    /// When there is no status of the command, or the guest's kernel complained of itself.
+    /// When there is no status of the command.
     pub(super) fn output(&self, guest: &Guest, command: &[&str]) -> Result<Output> {
         let mut step = self.progress.step(&guest.name)?;
         let command: Vec<OsString> = command.iter().map(Into::into).collect();
@@ -107,22 +107,12 @@ impl<'a> Context<'a> {
         };
         step.record(&output.stdout);
         step.record(&output.stderr);
-        if let Some(first) = output.console.splats().first() {
-            let log = output
-                .console
-                .log
-                .as_deref()
-                .unwrap_or(Path::new("its console"));
-            return Err(step.failure(&format!(
-                "the guest's kernel complained, see {}: {first}",
-                log.display()
-            )));
-        }
         step.done();
         Ok(output)
     }
 
-    /// As [`Context::output`], for a command that must succeed. Returns what it wrote to its standard output.
+    /// As [`Context::output`], for a command that must succeed, in a guest whose kernel must have no complaint. Returns
+    /// what it wrote to its standard output.
     pub(super) fn succeed(&self, guest: &Guest, command: &[&str]) -> Result<Vec<u8>> {
         let output = self.output(guest, command)?;
         if output.status != 0 {
@@ -132,6 +122,13 @@ impl<'a> Context<'a> {
                 output.status,
                 String::from_utf8_lossy(&output.stdout),
                 String::from_utf8_lossy(&output.stderr)
+            );
+        }
+        if let Some(complaint) = output.console.splats().first() {
+            let log = output.console.log.unwrap_or_default();
+            bail!(
+                "the guest's kernel complained: {complaint}\nThe guest's console: {}",
+                log.display()
             );
         }
         Ok(output.stdout)

@@ -117,7 +117,8 @@ fn generic_flavour(context: &Context<'_>) -> Result<Verdict> {
     with_driver(&context, Which::Rust, 4, &[])
 }
 
-/// Boots the guest and runs the tests for that driver in it.
+/// Boots the guest and runs the tests for that driver in it. They look at the kernel's log themselves: some of them make
+/// it complain.
 fn run(
     context: &Context<'_>,
     mut guest: Guest,

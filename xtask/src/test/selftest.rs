@@ -60,13 +60,7 @@ fn same_report(context: &Context<'_>) -> Result<Verdict> {
             "--out",
             "-",
         ];
-        let output = context.output(&guest, &command)?;
-        ensure!(
-            output.status == 0,
-            "{name}: {}",
-            String::from_utf8_lossy(&output.stderr)
-        );
-        reports.push(output.stdout);
+        reports.push(context.succeed(&guest, &command)?);
     }
     let report = TdReport::parse(&reports[0])?;
     ensure!(
