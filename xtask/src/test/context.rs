@@ -125,7 +125,7 @@ impl<'a> Context<'a> {
             );
         }
         if let Some(complaint) = output.console.splats().first() {
-            let log = output.console.log.unwrap_or_default();
+            let log = output.console.log.clone().unwrap_or_default();
             bail!(
                 "the guest's kernel complained: {complaint}\nThe guest's console: {}",
                 log.display()
