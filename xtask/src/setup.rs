@@ -41,7 +41,7 @@ const SUITE: &str = "trixie";
 const ROOT_RECIPE: u32 = 1;
 
 /// What the root takes on disk, downloads included.
-const ROOT_SIZE: u64 = 2700 << 20;
+const ROOT_SIZE: u64 = 2500 << 20;
 
 /// The steps in which the root is made.
 const ROOT_STEPS: usize = 4;
@@ -181,10 +181,13 @@ fn set_up(paths: &Paths, options: &Options, flavour: Flavour) -> Result<()> {
 
 /// Makes a root at `root.partial`.
 fn set_up_root(paths: &Paths, options: &Options, progress: &Progress) -> Result<RootRecord> {
+    // An installation that was cut off is not mended: with the packages still in the cache, a new one is quick, and sure.
     let root = partial_root(paths);
+    discard(paths, &root)?;
+    let needed = ROOT_SIZE.saturating_sub(space::of_files_in(&bootstrap::archives(paths)));
     space::require(
         paths.work(),
-        ROOT_SIZE,
+        needed,
         "a Debian root with tool chain and QEMU",
     )?;
 
@@ -193,9 +196,7 @@ fn set_up_root(paths: &Paths, options: &Options, progress: &Progress) -> Result<
     step.note(&format!("using {}", mirror.url));
     step.done();
 
-    // An installation that was cut off is not mended: with the packages still in the cache, a new one is quick, and sure.
     let mut step = progress.step("Debian root")?;
-    discard(paths, &root)?;
     bootstrap::bootstrap(paths, &mirror, &root, &mut step)?;
     step.done();
 
