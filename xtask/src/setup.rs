@@ -41,7 +41,7 @@ const SUITE: &str = "trixie";
 const ROOT_RECIPE: u32 = 1;
 
 /// What the root takes on disk, downloads included.
-const ROOT_SIZE: u64 = 2700 << 20;
+const ROOT_SIZE: u64 = 2500 << 20;
 
 /// The steps in which the root is made.
 const ROOT_STEPS: usize = 4;
@@ -109,15 +109,15 @@ impl Environment {
 pub(crate) fn environment(options: &Options) -> Result<Environment> {
     let paths = Paths::find()?;
     let flavour = options.flavour()?;
-    loop {
+    let lock = paths.work().join("in-use.lock");
+    let mut refresh = options.refresh;
+    // Once more than is needed, because another xtask may replace the root between set-up and use.
+    for _ in 0..3 {
         // Shared, so that no other xtask replaces the root meanwhile.
-        let in_use = Lock::shared(
-            &paths.work().join("in-use.lock"),
-            "to replace the Debian root",
-        )?;
+        let in_use = Lock::shared(&lock, "that sets up the Debian root here")?;
         let record = Record::load(&paths.record())?;
         let found = find(&paths, &record, options, flavour);
-        if let (Some(kernel), false) = (found, options.refresh) {
+        if let (Some(kernel), false) = (found, refresh) {
             return Ok(Environment {
                 root: paths.root(),
                 kernel,
@@ -125,15 +125,20 @@ pub(crate) fn environment(options: &Options) -> Result<Environment> {
                 _in_use: in_use,
             });
         }
-        drop(in_use);
-        set_up(&paths, options, flavour).map_err(|error| explain(error, &paths))?;
-        if options.refresh {
-            return environment(&Options {
-                refresh: false,
-                ..options.clone()
-            });
-        }
+        // This lock before the one of the set-up, here and everywhere: a run with a root in use may need another kernel.
+        let _in_use = if refresh || whole_root(&paths, &record).is_none() {
+            drop(in_use);
+            Lock::exclusive(&lock, "that uses the Debian root, which is to be replaced")?
+        } else {
+            in_use
+        };
+        set_up(&paths, options, flavour, refresh).map_err(|error| explain(error, &paths))?;
+        refresh = false;
     }
+    bail!(
+        "what was set up is not there; see {}",
+        paths.record().display()
+    )
 }
 
 /// The wanted kernel, if it and the root are whole.
@@ -151,16 +156,17 @@ fn whole_root<'a>(paths: &Paths, record: &'a Record) -> Option<&'a RootRecord> {
     (current && paths.root().join("usr/bin/qemu-system-x86_64").exists()).then_some(root)
 }
 
-fn set_up(paths: &Paths, options: &Options, flavour: Flavour) -> Result<()> {
+/// Sets up what is missing, for a caller that holds the root's lock: exclusively, if the root has to be made.
+fn set_up(paths: &Paths, options: &Options, flavour: Flavour, refresh: bool) -> Result<()> {
     host::check()?;
     let _lock = Lock::exclusive(&paths.work().join("setup.lock"), "that is setting up here")?;
     empty_trash(paths)?;
     let mut record = Record::load(&paths.record())?;
     // Another xtask may have done it while this one waited.
-    if !options.refresh && find(paths, &record, options, flavour).is_some() {
+    if !refresh && find(paths, &record, options, flavour).is_some() {
         return Ok(());
     }
-    let make_root = options.refresh || whole_root(paths, &record).is_none();
+    let make_root = refresh || whole_root(paths, &record).is_none();
     let progress = Progress::new(
         paths,
         if make_root { ROOT_STEPS } else { 0 } + kernel::STEPS,
@@ -181,10 +187,13 @@ fn set_up(paths: &Paths, options: &Options, flavour: Flavour) -> Result<()> {
 
 /// Makes a root at `root.partial`.
 fn set_up_root(paths: &Paths, options: &Options, progress: &Progress) -> Result<RootRecord> {
+    // An installation that was cut off is not mended: with the packages still in the cache, a new one is quick, and sure.
     let root = partial_root(paths);
+    discard(paths, &root)?;
+    let needed = ROOT_SIZE.saturating_sub(space::of_files_in(&bootstrap::archives(paths)));
     space::require(
         paths.work(),
-        ROOT_SIZE,
+        needed,
         "a Debian root with tool chain and QEMU",
     )?;
 
@@ -193,9 +202,7 @@ fn set_up_root(paths: &Paths, options: &Options, progress: &Progress) -> Result<
     step.note(&format!("using {}", mirror.url));
     step.done();
 
-    // An installation that was cut off is not mended: with the packages still in the cache, a new one is quick, and sure.
     let mut step = progress.step("Debian root")?;
-    discard(paths, &root)?;
     bootstrap::bootstrap(paths, &mirror, &root, &mut step)?;
     step.done();
 
@@ -217,12 +224,8 @@ fn set_up_root(paths: &Paths, options: &Options, progress: &Progress) -> Result<
     })
 }
 
-/// Moves the new root into place when nobody uses the old one.
+/// Moves the new root into place. The caller sees to it that nobody uses the old one.
 fn replace_root(paths: &Paths, record: &mut Record, root: RootRecord) -> Result<()> {
-    let _alone = Lock::exclusive(
-        &paths.work().join("in-use.lock"),
-        "that uses the Debian root which is to be replaced",
-    )?;
     record.root = None;
     record.save(&paths.record())?;
     discard(paths, &paths.root())?;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! Space on disk: looked at before a long step, and named when it ran out all the same.
 
+use std::fs;
 use std::path::Path;
 
 use anyhow::{bail, Context, Result};
@@ -29,6 +30,18 @@ pub(crate) fn require(folder: &Path, needed: u64, what: &str) -> Result<()> {
         );
     }
     Ok(())
+}
+
+/// The bytes of the files in `folder`, those of its own folders not among them; 0 if there is no such folder.
+pub(crate) fn of_files_in(folder: &Path) -> u64 {
+    let entries = fs::read_dir(folder)
+        .into_iter()
+        .flatten()
+        .filter_map(|entry| entry.ok()?.metadata().ok());
+    entries
+        .filter(|entry| entry.is_file())
+        .map(|entry| entry.len())
+        .sum()
 }
 
 #[cfg(test)]

@@ -4,7 +4,7 @@
 use std::fmt::Write as _;
 use std::fs::File;
 use std::io::{ErrorKind, Read, Seek, SeekFrom};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use indicatif::BinaryBytes;
 
@@ -14,6 +14,8 @@ use crate::space;
 const SEARCHED: u64 = 32 << 10;
 /// How many of its lines are shown.
 const SHOWN: usize = 30;
+/// How many where the cause is told anyway.
+const SHOWN_BESIDE_A_HINT: usize = 4;
 
 /// What tools say when there is no space.
 const NO_SPACE: [&str; 4] = [
@@ -58,12 +60,19 @@ impl Failure {
         let end = tail(log).unwrap_or_default();
         let cause = cause(&end);
         let mut text = format!("{step} failed: {what}\n");
+        // What is known to be the cause comes first, and takes the log's place.
+        let shown = match hint(cause, log) {
+            Some(hint) => {
+                let _ = writeln!(text, "{hint}");
+                SHOWN_BESIDE_A_HINT
+            }
+            None => SHOWN,
+        };
         let lines: Vec<_> = end.lines().filter(|line| !line.trim().is_empty()).collect();
         let _ = writeln!(text, "the end of its log, {}:", log.display());
-        for line in lines.iter().skip(lines.len().saturating_sub(SHOWN)) {
+        for line in lines.iter().skip(lines.len().saturating_sub(shown)) {
             let _ = writeln!(text, "    {line}");
         }
-        let _ = write!(text, "{}", hint(cause, log));
         Self {
             text: text.trim_end().to_owned(),
             cause,
@@ -92,18 +101,25 @@ fn cause(log: &str) -> Cause {
     }
 }
 
-fn hint(cause: Cause, log: &Path) -> String {
+/// What the user can do about the cause, if it is known.
+fn hint(cause: Cause, log: &Path) -> Option<String> {
     match cause {
         Cause::NoSpace => {
-            let folder: PathBuf = log.parent().unwrap_or(Path::new("/")).into();
-            let free = space::free(&folder).map_or_else(|_| "little".into(), |free| BinaryBytes(free).to_string());
-            format!("no space: {} has {free} free; make room and run the same again, it goes on from here", folder.display())
+            let folder = log.parent().unwrap_or(Path::new("/"));
+            let free = space::free(folder)
+                .map_or_else(|_| "little".into(), |free| BinaryBytes(free).to_string());
+            Some(format!(
+                "no space: {} has {free} free; make room and run the same again, it goes on from here",
+                folder.display()
+            ))
         }
-        Cause::NoNetwork => "no network: this step fetches packages. Connect, or set http_proxy or apt's \
-                             Acquire::http::Proxy, or name another mirror with --mirror; then run the same again, it goes \
-                             on from here. What is once set up needs no network any more"
-            .into(),
-        Cause::Other => String::new(),
+        Cause::NoNetwork => Some(
+            "no network: this step fetches packages. Connect, or set http_proxy or apt's Acquire::http::Proxy, or name \
+             another mirror with --mirror; then run the same again, it goes on from here. What is once set up needs no \
+             network any more"
+                .into(),
+        ),
+        Cause::Other => None,
     }
 }
 

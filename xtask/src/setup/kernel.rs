@@ -31,7 +31,7 @@ const RECIPE: u32 = 1;
 pub(super) const STEPS: usize = 4;
 
 /// What an unpacked kernel takes on disk, beside its downloads.
-const UNPACKED: u64 = 1600 << 20;
+const UNPACKED: u64 = 1200 << 20;
 
 /// The packages whose versions a prepared tree depends on.
 const TOOLS: [&str; 4] = ["bindgen", "gcc-14", "rustc", "rust-src"];
@@ -113,12 +113,12 @@ pub(super) fn set_up(
     let work = paths.cache(&format!("kernel-{release}"));
     let whole = work.join("whole");
     fs::create_dir_all(&whole).with_context(|| format!("making {}", whole.display()))?;
-    let needed = if whole.join("tree").exists() {
-        0
-    } else {
-        choice.size + UNPACKED
-    };
-    space::require(paths.work(), needed, &format!("the kernel {release}"))?;
+    if !whole.join("tree").exists() {
+        // A build that was killed may have left files that look finished, so there is no going on with a partial tree.
+        discard(paths, &work.join(tree::PARTIAL))?;
+        let needed = (choice.size + UNPACKED).saturating_sub(space::of_files_in(&work));
+        space::require(paths.work(), needed, &format!("the kernel {release}"))?;
+    }
     download(paths, &choice, &work, &mut step)?;
     step.done();
 

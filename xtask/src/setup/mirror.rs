@@ -122,7 +122,7 @@ impl Mirror {
             });
         if !listed {
             return Err(step.failure(&format!(
-                "{} serves no {SUITE} that is signed by Debian",
+                "no {SUITE} signed by Debian came from {}",
                 self.url
             )));
         }

@@ -236,21 +236,32 @@ fn series(version: &str) -> String {
     numbers.splitn(3, '.').take(2).collect::<Vec<_>>().join(".")
 }
 
-/// What the archive has of the flavour, for an error's end.
+/// What the archive has of the flavour, for an error's end: all that is of use, and the newest that is not.
 fn listing(archive: &Archive, flavour: Flavour) -> String {
-    let line = |(release, version): (&str, &str)| {
+    const INCOMPLETE: usize = 4;
+    let mut text = ", which takes image, headers and source at one version; it has:".to_owned();
+    let mut incomplete = 0;
+    for (release, version) in kernels(archive, flavour) {
         let state = match Choice::complete(archive, flavour, release, version) {
             Ok(choice) if choice.signed => "whole".into(),
             Ok(_) => format!("no signed image yet; `--kernel {version}` takes the unsigned one"),
-            Err(lack) => lack,
+            Err(lack) => {
+                incomplete += 1;
+                if incomplete > INCOMPLETE {
+                    continue;
+                }
+                lack
+            }
         };
-        format!("    {release} ({version}): {state}")
-    };
-    let lines: Vec<_> = kernels(archive, flavour).into_iter().map(line).collect();
-    format!(
-        ", which takes image, headers and source at one version; it has:\n{}",
-        lines.join("\n")
-    )
+        text += &format!("\n    {release} ({version}): {state}");
+    }
+    if incomplete > INCOMPLETE {
+        text += &format!(
+            "\n    and {} older ones that are not whole",
+            incomplete - INCOMPLETE
+        );
+    }
+    text
 }
 
 #[cfg(test)]

@@ -8,7 +8,6 @@ use std::thread::available_parallelism;
 use anyhow::{bail, Context, Result};
 
 use super::{deb, Kernel};
-use crate::disposal::discard;
 use crate::enclosure::Enclosure;
 use crate::paths::Paths;
 use crate::progress::{Progress, Step};
@@ -28,6 +27,9 @@ const UNUSED: [&str; 8] = [
     "sound/*.c",
 ];
 
+/// The tree until it is whole, beside the downloads.
+pub(super) const PARTIAL: &str = "tree.partial";
+
 /// What a tree is good for.
 #[derive(Debug)]
 pub(super) struct Made {
@@ -46,7 +48,7 @@ pub(super) fn make(
 ) -> Result<Made> {
     let release = choice.release.as_str();
     let tree = work.join("whole/tree");
-    let partial = work.join("tree.partial");
+    let partial = work.join(PARTIAL);
     let inside = Enclosure::root(paths.root())
         .bind(work, "/work")
         .bind(&partial, Kernel::TREE)
@@ -54,8 +56,6 @@ pub(super) fn make(
 
     let mut step = progress.step(&format!("kernel {release}: source"))?;
     if !tree.exists() {
-        // A build that was killed may have left files that look finished, so there is no going on with a partial tree.
-        discard(paths, &partial)?;
         fs::create_dir_all(&partial)?;
         unpack(choice, work, &inside, &mut step)?;
     }
