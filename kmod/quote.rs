@@ -26,7 +26,6 @@ use tdx_call::{
     VmcallStatus, //
 };
 use tdx_uapi::{
-    AnswerError,
     QuoteHdrError,
     QuoteRequest,
     QuoteStatus,
@@ -144,7 +143,7 @@ impl Quotes {
             }
         };
         if status != QuoteStatus::SUCCESS {
-            note(format_args!("the host made no Quote: {status}"));
+            note("the host made no Quote", status.name(), status.0);
             return Ok(Answer {
                 status,
                 data: KVVec::new(),
@@ -152,19 +151,16 @@ impl Quotes {
         }
 
         let data = buffer.read_answer().map_err(|error| match error {
-            Some(error) => {
-                note(format_args!("the host's answer is none: {error}"));
-                match error {
-                    QuoteHdrError::TooLong { .. } => EFBIG,
-                    _ => ebadmsg(),
-                }
-            }
             None => ENOMEM,
+            Some(QuoteHdrError::TooLong { found, .. }) => {
+                let len = u64::from(found);
+                note("the host's answer is too long", Some("bytes"), len);
+                EFBIG
+            }
+            Some(_) => refused("there is nothing in it"),
         })?;
-        form.check_answer(&data).map_err(|error: AnswerError| {
-            note(format_args!("refused what the host sent: {error}"));
-            ebadmsg()
-        })?;
+        form.check_answer(&data)
+            .map_err(|error| refused(error.text()))?;
         Ok(Answer { status, data })
     }
 
@@ -177,7 +173,7 @@ impl Quotes {
         loop {
             let status = get_quote(&self.tdx, buffer.pages()).map_err(|error| {
                 let status = error.status();
-                note(format_args!("TDG.VP.VMCALL failed: {status}"));
+                note("TDG.VP.VMCALL failed", status.name(), status.0);
                 EIO
             })?;
             match status {
@@ -188,11 +184,11 @@ impl Quotes {
                     buffer.set_status(QuoteStatus::SUCCESS);
                 }
                 VmcallStatus::SUBFUNC_UNSUPPORTED => {
-                    note(format_args!("the host does not know GetQuote: {status}"));
+                    note("the host has no GetQuote", status.name(), status.0);
                     return Err(Error::from_errno(-(bindings::EOPNOTSUPP as i32)));
                 }
                 _ => {
-                    note(format_args!("the host refused GetQuote: {status}"));
+                    note("the host refused GetQuote", status.name(), status.0);
                     return Err(EIO);
                 }
             }
@@ -200,16 +196,21 @@ impl Quotes {
     }
 }
 
-/// `EBADMSG`, for an answer that is none.
-fn ebadmsg() -> Error {
-    Error::from_errno(-(bindings::EBADMSG as i32))
+/// How much is said of hosts.
+static LIMIT: RateLimit = RateLimit::new();
+
+/// Tells the log what the host has done, and with which status.
+fn note(what: &str, name: Option<&str>, number: u64) {
+    if LIMIT.pass() {
+        let name = name.unwrap_or("unknown status");
+        pr_err!("{what}: {name} (0x{number:x})\n");
+    }
 }
 
-/// Tells the log what the host has done.
-fn note(what: core::fmt::Arguments<'_>) {
-    static LIMIT: RateLimit = RateLimit::new();
-
+/// Tells the log why an answer is none, and returns what the caller is told.
+fn refused(why: &str) -> Error {
     if LIMIT.pass() {
-        pr_err!("{what}\n");
+        pr_err!("refused the host's answer: {why}\n");
     }
+    Error::from_errno(-(bindings::EBADMSG as i32))
 }

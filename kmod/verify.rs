@@ -54,7 +54,8 @@ fn refused(status: Status) -> Error {
         _ if status == NOT_THERE => bindings::EOPNOTSUPP,
         _ => {
             if LIMIT.pass() {
-                pr_err!("TDG.MR.VERIFYREPORT failed: {}\n", format_args!("{status}"));
+                let name = status.name().unwrap_or("unknown status");
+                pr_err!("TDG.MR.VERIFYREPORT failed: {name} (0x{:x})\n", status.0);
             }
             bindings::EIO
         }

@@ -164,19 +164,26 @@ pub(crate) fn run(
 
 /// Runs a test in a child process and takes what the kernel has to say meanwhile into account.
 fn run_one(test: &Test, options: &Options, kernel: Kernel) -> Result<Outcome> {
+    let known = test.c_failure.filter(|_| options.driver == Driver::C);
+    let provoked = test.kernel_warns || known.is_some();
     let mut log = match kernel {
-        Kernel::Watched if test.kernel_warns => None,
         Kernel::Watched => Some(KernelLog::open()?),
         Kernel::Ignored => None,
     };
     if let Some(log) = &mut log {
         log.say(test.name())?;
+        log.provoked(provoked)?;
     }
     // A test before this one may have been killed while the emulation did its bidding.
     drop(Emulation::find());
     let outcome = child::run(options.timeout() * test.timeouts, || (test.run)(options))?;
-    let known = test.c_failure.filter(|_| options.driver == Driver::C);
-    let complaints = log.map_or(Ok(Vec::new()), |mut log| log.complaints())?;
+    let complaints = match &mut log {
+        Some(log) => {
+            log.provoked(false)?;
+            log.complaints()?
+        }
+        None => Vec::new(),
+    };
     if let Some(words) = known {
         return Ok(match outcome {
             Outcome::Failed(message) if message.contains(words) => Outcome::Passed,

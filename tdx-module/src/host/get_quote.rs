@@ -4,6 +4,9 @@
 //!
 //! Source: GHCI, "`TDG.VP.VMCALL<GetQuote>`". Checks are those of QEMU's host side, `target/i386/kvm/tdx.c`.
 
+#[cfg(test)]
+mod tests;
+
 use crate::call::Call;
 use crate::pages::PageState;
 use crate::{Machine, Td, Unmapped};

@@ -7,15 +7,21 @@ use crate::device::{random_reportdata, Device, NODE};
 use crate::harness::{test, Test};
 use crate::memory::{Address, Pages, PAGE};
 use crate::options::{Driver, Options};
+use crate::quote::NUMBERS;
 use anyhow::{Context, Result};
 use nix::errno::Errno;
 use std::arch::asm;
 use std::os::fd::AsRawFd;
-use tdx_uapi::ioctl::{TDX_1_0_CMD_GET_REPORT, TDX_CMD_GET_REPORT};
+use tdx_uapi::ioctl::{
+    TdxQuoteHdr, TdxQuoteReq, TDX_1_0_CMD_GET_REPORT, TDX_CMD_GET_REPORT, TDX_CMD_VERIFYREPORT,
+};
+use tdx_uapi::quote_reportdata;
+use zerocopy::IntoBytes;
 
 pub(super) const TESTS: &[Test] = &[
     test!(callers_of_32_bits_get_reports).only(&[Driver::Rust]),
     test!(callers_of_32_bits_get_the_same_errors).only(&[Driver::Rust]),
+    test!(callers_of_32_bits_get_quotes_and_verify_reports).only(&[Driver::Rust]),
     test!(callers_of_32_bits_are_refused_by_the_c_driver).only(&[Driver::C]),
 ];
 
@@ -104,6 +110,49 @@ fn callers_of_32_bits_get_the_same_errors(_: &Options) -> Result<()> {
         ioctl_32(&device, TDX_1_0_CMD_GET_REPORT, good),
         Err(Errno::ENOTTY)
     );
+    Ok(())
+}
+
+fn callers_of_32_bits_get_quotes_and_verify_reports(_: &Options) -> Result<()> {
+    for node in [NODE, crate::device::LINUX_NODE] {
+        let device = Device::open(node)?;
+        let reportdata = random_reportdata()?;
+        let report = device.get_report(&reportdata)?;
+        // The request, at the end of a page before a hole, and the buffer.
+        let pages = Pages::below_4g(8)?;
+        pages.unmap(1)?;
+        let buffer = 2 * PAGE;
+        let address = pages.at(buffer).value();
+        for number in NUMBERS {
+            let request = TdxQuoteReq {
+                buf: address,
+                len: 6 * PAGE as u64,
+            };
+            let header = TdxQuoteHdr {
+                version: 1,
+                status: 0,
+                in_len: report.len() as u32,
+                out_len: 0,
+            };
+            pages.write(PAGE - 16, request.as_bytes())?;
+            pages.write(buffer, header.as_bytes())?;
+            pages.write(buffer + 24, &report)?;
+            ioctl_32(&device, number, pointer_32(pages.at(PAGE - 16))?)?;
+            let quote = pages.read(buffer + 24, 5000)?;
+            assert_eq!(quote_reportdata(&quote), Some(&reportdata));
+        }
+        // The structure has 12 bytes in a 32-bit program.
+        pages.write(buffer, &report)?;
+        pages.write(PAGE - 12, address.as_bytes())?;
+        pages.write(PAGE - 4, 256_u32.as_bytes())?;
+        let verify = || -> Result<nix::Result<()>> {
+            let request = pointer_32(pages.at(PAGE - 12))?;
+            Ok(ioctl_32(&device, TDX_CMD_VERIFYREPORT, request))
+        };
+        assert_eq!(verify()?, Ok(()));
+        pages.write(buffer + 240, &[0; 8])?;
+        assert_eq!(verify()?, Err(Errno::EBADMSG));
+    }
     Ok(())
 }
 
