@@ -20,8 +20,8 @@ use tdx_uapi::{Attributes, Digest, Xfam};
 /// A TD, its platform and its host, as a file describes them.
 ///
 /// Everything is optional, and what is left out is as in the defaults of [`TdParameters`], [`Platform`] and
-/// [`HostPolicy`]. The vCPUs and the memory are the front-end's to fill in. `example.toml`, in the folder of this crate,
-/// has every key with its explanation.
+/// [`HostPolicy`]. The vCPUs and the memory are the front-end's to fill in. `example.toml`, in the folder of this
+/// crate, has every key with its explanation.
 ///
 /// ```
 /// use tdx_module::{Config, Td};

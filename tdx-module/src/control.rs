@@ -148,8 +148,8 @@ impl PendingFault {
         match command {
             Command::FaultLeaf => self.target = FaultTarget::Leaf(value),
             Command::FaultVmcall => self.target = FaultTarget::Vmcall(value),
-            Command::FaultStatusLow => self.status = self.status & !LOW | value,
-            Command::FaultStatusHigh => self.status = self.status & LOW | value << 32,
+            Command::FaultStatusLow => self.status = (self.status & !LOW) | value,
+            Command::FaultStatusHigh => self.status = (self.status & LOW) | (value << 32),
             Command::FaultAfter => self.after = value,
             Command::InjectStatus => {
                 return Some(self.fault(FaultAnswer::Status(Status(self.status)), value))
@@ -274,8 +274,10 @@ impl Channel {
         // SAFETY: Every CPU that runs 64-bit code has CPUID.
         #[allow(unused_unsafe, reason = "newer compilers know that this is safe")]
         let reply = unsafe { core::arch::x86_64::__cpuid_count(command.leaf(), argument) };
-        (reply.eax == DONE)
-            .then_some((u64::from(reply.edx) << 32 | u64::from(reply.ecx), reply.ebx))
+        (reply.eax == DONE).then_some((
+            (u64::from(reply.edx) << 32) | u64::from(reply.ecx),
+            reply.ebx,
+        ))
     }
 }
 

@@ -56,7 +56,7 @@ impl FaultTarget {
 
 /// Whether a TDG.VP.VMCALL exposes a register to the host.
 const fn exposed(registers: &Registers, register: u32) -> bool {
-    registers.rcx >> register & 1 != 0
+    (registers.rcx >> register) & 1 != 0
 }
 
 /// The rules of a TD, with how often each has matched.

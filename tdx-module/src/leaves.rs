@@ -6,6 +6,8 @@
 //! Source: TDX module ABI, "Guest-side (TDCALL) interface functions"; where that is silent on the order, Intel's
 //! published source of the TDX module 1.5.
 
+#[cfg(test)]
+mod busy;
 mod info;
 mod measurement;
 mod memory;
@@ -43,7 +45,7 @@ impl<M: Machine + ?Sized> Call<'_, M> {
     /// Checks RAX: reserved bits, the leaf's version, and that there is such a leaf.
     pub(crate) fn check_leaf(&self, registers: &Registers) -> Result<(), Stop> {
         let leaf = registers.rax & 0xffff;
-        let version = registers.rax >> 16 & 0xff;
+        let version = (registers.rax >> 16) & 0xff;
         let reserved = registers.rax >> 24;
         let there = match self.td.platform.generation {
             Generation::Tdx10 => leaf <= leaf::VM_WR,

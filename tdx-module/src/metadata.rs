@@ -21,7 +21,8 @@ const CONTEXT: u64 = 0b111 << 52;
 
 /// Bits of an identifier that must be zero where one element is meant: the reserved ones [31:24], [49:47], 55 and 62,
 /// and the numbers of the last element ([37:34]) and of the last field ([46:38]).
-const MUST_BE_ZERO: u64 = 0xff << 24 | 0b111 << 47 | 1 << 55 | 1 << 62 | 0b1111 << 34 | 0x1ff << 38;
+const MUST_BE_ZERO: u64 =
+    (0xff << 24) | (0b111 << 47) | (1 << 55) | (1 << 62) | (0b1111 << 34) | (0x1ff << 38);
 
 pub(crate) const fn is_no_field(id: u64) -> bool {
     id | CONTEXT == NO_FIELD

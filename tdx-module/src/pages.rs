@@ -5,6 +5,9 @@
 //! This stands for the secure EPT and the host's own tables at once. Pages are counted in frame numbers of 4 KiB, and
 //! kept as runs of one state.
 
+#[cfg(test)]
+mod tests;
+
 use crate::{Cause, RamRange, RamState};
 use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
@@ -108,23 +111,28 @@ impl PageMap {
         if pages.is_empty() {
             return;
         }
-        self.split(pages.start);
-        self.split(pages.end);
+        // Demotion may join runs, so both ends come before either is cut.
+        self.demote(pages.start);
+        self.demote(pages.end);
+        self.cut(pages.start);
+        self.cut(pages.end);
         self.replace(pages, state);
     }
 
-    /// Makes `page` the start of a run. A 2 MiB page that it is inside of becomes 4 KiB pages, as a host demotes it.
-    fn split(&mut self, page: u64) {
-        let Some((run, state)) = self.run(page) else {
-            return;
-        };
-        if state == PageState::Accepted(PageSize::Size2M) && page % LARGE != 0 {
+    /// Makes the 2 MiB page that `page` is inside of 4 KiB pages, as a host demotes it.
+    fn demote(&mut self, page: u64) {
+        let large = PageState::Accepted(PageSize::Size2M);
+        if page % LARGE != 0 && self.state(page) == Some(large) {
             let start = page / LARGE * LARGE;
-            self.split(start);
-            self.split(start + LARGE);
+            self.cut(start);
+            self.cut(start + LARGE);
             self.replace(start..start + LARGE, PageState::Accepted(PageSize::Size4K));
-            self.split(page);
-        } else if run.start != page {
+        }
+    }
+
+    /// Makes `page` the start of a run, if it is in one.
+    fn cut(&mut self, page: u64) {
+        if let Some((run, state)) = self.run(page).filter(|(run, _)| run.start != page) {
             self.runs.insert(run.start, (page, state));
             self.runs.insert(page, (run.end, state));
         }

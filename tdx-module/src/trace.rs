@@ -42,7 +42,7 @@ impl TracedCall {
     /// The function of a TDG.VP.VMCALL.
     pub fn vmcall(&self) -> Option<u64> {
         let Registers { rax, rcx, r11, .. } = self.before;
-        let exposed = if rcx >> 11 & 1 != 0 { r11 } else { 0 };
+        let exposed = if (rcx >> 11) & 1 != 0 { r11 } else { 0 };
         (rax & 0xffff == leaf::VP_VMCALL).then_some(exposed)
     }
 }

@@ -57,7 +57,7 @@ impl Vcpu {
     }
 
     pub(crate) fn set_cpuid_ve(&self, CpuidVe { supervisor, user }: CpuidVe) {
-        let bits = u8::from(supervisor) | u8::from(user) << 1;
+        let bits = u8::from(supervisor) | (u8::from(user) << 1);
         self.cpuid_ve.store(bits, Ordering::Relaxed);
     }
 }

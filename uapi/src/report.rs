@@ -3,7 +3,7 @@
 //! The TDREPORT.
 //!
 //! Source: TDX module ABI, "TDREPORT_STRUCT", "REPORTMACSTRUCT", "TEE_TCB_INFO" and "TDINFO_STRUCT"; REPORTTYPE in the
-//! Intel SDM, instruction ENCLU[EREPORT]. All integers are little endian, and every type here has alignment 1, so a
+//! Intel SDM, leaf EREPORT of ENCLU. All integers are little endian, and every type here has alignment 1, so a
 //! report can be read wherever it lies.
 
 mod display;

@@ -8,10 +8,11 @@ use nix::errno::Errno;
 use nix::libc;
 use std::fs::{File, OpenOptions};
 use std::io::Read;
+use std::mem::offset_of;
 use std::os::fd::AsRawFd;
 use std::ptr;
 use tdx_uapi::ioctl::{Tdx10ReportReq, TdxReportReq, TDX_1_0_CMD_GET_REPORT, TDX_CMD_GET_REPORT};
-use tdx_uapi::{REPORTDATA_LEN, TDREPORT_LEN};
+use tdx_uapi::{Hex, TdReport, REPORTDATA_LEN, TDREPORT_LEN};
 use zerocopy::IntoBytes;
 
 /// The node that Linux's own driver has, and ours.
@@ -106,6 +107,19 @@ impl Device {
             .context("cannot write the request")?;
         Ok(self.ioctl(TDX_1_0_CMD_GET_REPORT, pages.at(at)))
     }
+}
+
+/// Asserts that a report is for the REPORTDATA that was asked for.
+#[track_caller]
+pub(crate) fn assert_carries(report: &[u8], reportdata: &ReportData) {
+    const AT: usize = offset_of!(TdReport, mac.reportdata);
+    let carried = &report[AT..][..REPORTDATA_LEN];
+    assert!(
+        carried == reportdata,
+        "the report is for other REPORTDATA than was asked for\nasked: {}\nfound: {}",
+        Hex(reportdata),
+        Hex(carried)
+    );
 }
 
 /// A request of the TDX 1.0 form as it should be.

@@ -6,6 +6,7 @@ mod child;
 mod results;
 pub(crate) mod self_test;
 
+use crate::emulation::Emulation;
 use crate::kernel_log::KernelLog;
 use crate::options::{Driver, Options};
 use anyhow::Result;
@@ -173,6 +174,8 @@ fn run_one(test: &Test, options: &Options, kernel: Kernel) -> Result<Outcome> {
         log.say(test.name())?;
         log.provoked(provoked)?;
     }
+    // A test before this one may have been killed while the emulation did its bidding.
+    drop(Emulation::find());
     let outcome = child::run(options.timeout() * test.timeouts, || (test.run)(options))?;
     let complaints = match &mut log {
         Some(log) => {

@@ -22,7 +22,7 @@
 //! | argument | meaning |
 //! | --- | --- |
 //! | `config=FILE` | the TD, its platform and its host, in TOML |
-//! | `trace=FILE`, `trace=stderr` | a line for each TDCALL but those that wait, TDG.VP.VMCALL<Instruction.HLT> |
+//! | `trace=FILE`, `trace=stderr` | a line for each TDCALL but those that wait, `TDG.VP.VMCALL<Instruction.HLT>` |
 //! | `trace_hlt=on` | a line for those too, of which there are thousands a second |
 //! | `control=on` | the TD may drive the emulation: see [`tdx_module::control`]; instructions are counted, which costs time |
 //! | any other | a parameter as in the configuration, which it overrides |
@@ -42,6 +42,7 @@ mod configure;
 mod control;
 mod count;
 mod cpuid;
+mod fatal;
 mod ffi;
 mod memory;
 mod options;
@@ -81,12 +82,9 @@ unsafe extern "C" fn qemu_plugin_install(
 ) -> c_int {
     // SAFETY: The caller vouches for both, and QEMU keeps `info` for the time of this call.
     let (info, arguments) = unsafe { (&*info, arguments(argc, argv)) };
-    match load(info, &arguments) {
-        Ok(plugin) => plugin::install(plugin),
-        Err(error) => {
-            eprintln!("tdx-qemu-plugin: {error}");
-            return 1;
-        }
+    if let Err(error) = load(info, &arguments).and_then(install) {
+        eprintln!("tdx-qemu-plugin: {error}");
+        return 1;
     }
     // SAFETY: The callbacks fit their types and ignore the user data.
     unsafe {
@@ -103,10 +101,11 @@ unsafe extern "C" fn qemu_plugin_install(
 /// As for [`qemu_plugin_install`].
 unsafe fn arguments(argc: c_int, argv: *const *const c_char) -> Vec<&'static CStr> {
     let count = usize::try_from(argc).unwrap_or(0);
-    // SAFETY: There are so many strings, which live as long as QEMU, as the caller says.
-    (0..count)
-        .map(|index| unsafe { CStr::from_ptr(*argv.add(index)) })
-        .collect()
+    let string = |index| {
+        // SAFETY: There are so many strings, which live as long as QEMU, as the caller says.
+        unsafe { CStr::from_ptr(*argv.add(index)) }
+    };
+    (0..count).map(string).collect()
 }
 
 /// Makes the plugin of what it is told.
@@ -133,4 +132,12 @@ fn load(info: &ffi::qemu_info_t, arguments: &[&CStr]) -> Result<Plugin, Box<dyn 
         control: options.control.then(Control::new),
         config,
     })
+}
+
+/// Makes the plugin the one that callbacks see.
+fn install(plugin: Plugin) -> Result<(), Box<dyn Error>> {
+    match plugin::install(plugin) {
+        true => Ok(()),
+        false => Err("it is loaded already; a machine is one TD".into()),
+    }
 }

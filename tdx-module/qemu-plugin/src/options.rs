@@ -13,7 +13,7 @@ pub(crate) struct Options {
     pub(crate) config: Option<PathBuf>,
     /// `trace=FILE` or `trace=stderr`: where a line for each TDCALL goes.
     pub(crate) trace: Option<TraceTarget>,
-    /// `trace_hlt=on`: whether the trace has TDG.VP.VMCALL<Instruction.HLT> too, of which there are thousands a second.
+    /// `trace_hlt=on`: whether the trace has `TDG.VP.VMCALL<Instruction.HLT>` too, of which there are thousands a second.
     pub(crate) trace_hlt: bool,
     /// `control=on`: whether the TD may drive the emulation; see [`tdx_module::control`].
     pub(crate) control: bool,

@@ -68,10 +68,9 @@ impl Control {
 /// The TD, once it has memory.
 static TD: OnceLock<Td> = OnceLock::new();
 
-/// Makes `plugin` the one that callbacks see. Called once, when QEMU installs the plugin.
-pub(crate) fn install(plugin: Plugin) {
-    let installed = PLUGIN.set(plugin);
-    assert!(installed.is_ok(), "QEMU installs a plugin once");
+/// Makes `plugin` the one that callbacks see, and returns whether that is the first.
+pub(crate) fn install(plugin: Plugin) -> bool {
+    PLUGIN.set(plugin).is_ok()
 }
 
 /// The plugin, for callbacks, which come only after it was installed.

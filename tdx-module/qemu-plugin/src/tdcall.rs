@@ -3,12 +3,13 @@
 //! Answering TDCALL.
 
 use crate::memory::MemoryAccess;
-use crate::{ffi, plugin, vcpu};
+use crate::{fatal, ffi, plugin, vcpu};
 use core::ffi::{c_uint, c_void};
+use core::fmt;
 use core::time::Duration;
 use std::thread;
-use tdx_call::Gpa;
-use tdx_module::{Machine, Outcome, QuoteJob, Trace, Unmapped};
+use tdx_call::{Gpa, Registers, Vmcall};
+use tdx_module::{Answer, Exception, Machine, Outcome, QuoteJob, Trace, Unmapped};
 
 /// The length of the instruction.
 const LENGTH: u64 = 4;
@@ -43,19 +44,30 @@ fn answer(vcpu_index: u32, translated_at: u64) -> Option<u64> {
         let mut after = before;
         match plugin::td().tdcall(vcpu_index, &mut after, &machine) {
             Outcome::Completed => {}
-            Outcome::Exception(_) => return None,
+            Outcome::Exception(Exception::GeneralProtection) => return None,
+            Outcome::Exception(exception) => {
+                complain(
+                    vcpu_index,
+                    address,
+                    format_args!("the TD gets #UD instead of {exception:?}"),
+                );
+                return None;
+            }
             Outcome::EptViolation(violation) => {
                 // A host would convert the page or end the TD. The one does not happen by itself here and the other hides
                 // what was wrong, so the leaf refuses the operand.
-                eprintln!(
-                    "tdx-qemu-plugin: vCPU {vcpu_index}, TDCALL at {address:#x}: {violation}"
-                );
+                complain(vcpu_index, address, violation);
                 violation.refuse(&mut after);
             }
         }
         vcpu.registers.write_changed(&before, &after);
         Some(address + LENGTH)
     })
+}
+
+/// Says what this plugin cannot do as hardware does.
+fn complain(vcpu_index: u32, address: u64, what: impl fmt::Display) {
+    eprintln!("tdx-qemu-plugin: vCPU {vcpu_index}, TDCALL at {address:#x}: {what}");
 }
 
 /// The machine as the model sees it while a vCPU executes TDCALL.
@@ -86,6 +98,13 @@ impl Machine for Guest<'_> {
 
     fn may_tdcall(&self) -> bool {
         self.may_tdcall
+    }
+
+    fn vmcall(&self, vcpu: u32, call: &mut Registers) -> Answer {
+        match (call.r10, call.r11) {
+            (0, Vmcall::REPORT_FATAL_ERROR) => fatal::end(vcpu, call),
+            _ => Answer::Default,
+        }
     }
 
     fn trace(&self) -> Option<&dyn Trace> {

@@ -25,7 +25,7 @@ thread_local! {
 }
 
 impl TraceSink {
-    /// Opens the trace, which leaves out TDG.VP.VMCALL<Instruction.HLT> unless `with_hlt`.
+    /// Opens the trace, which leaves out `TDG.VP.VMCALL<Instruction.HLT>` unless `with_hlt`.
     ///
     /// A file that is there already loses what it had.
     pub(crate) fn open(target: &TraceTarget, with_hlt: bool) -> Result<Self, TraceError> {

@@ -2,8 +2,7 @@
 
 //! Finding the instructions to answer, when QEMU translates them.
 
-use crate::plugin::{self, Plugin};
-use crate::{cpuid, ffi, tdcall};
+use crate::{cpuid, ffi, plugin, tdcall};
 use core::ffi::c_void;
 use core::ptr;
 
@@ -18,41 +17,78 @@ const CPUID: [u8; 2] = [0x0f, 0xa2];
 /// Called for each block that QEMU translates: attaches the callbacks that answer TDCALL and CPUID.
 pub(crate) extern "C" fn on_translation(tb: *mut ffi::qemu_plugin_tb, _userdata: *mut c_void) {
     let plugin = plugin::get();
+    let control = plugin.control.as_ref();
     // SAFETY: QEMU hands over a block for the time of this call.
     unsafe { plugin.quotes.attach(tb) };
     // SAFETY: QEMU hands over a block for the time of this call.
     let count = unsafe { ffi::qemu_plugin_tb_n_insns(tb) };
+    // The first of the instructions that are not counted yet, and their number.
+    let mut uncounted = (ptr::null_mut(), 0);
     for index in 0..count {
         // SAFETY: As above, and the index is less than the number of the block's instructions.
         let insn = unsafe { ffi::qemu_plugin_tb_get_insn(tb, index) };
         // SAFETY: The instruction belongs to the block.
-        unsafe { instrument(plugin, insn) };
+        let answered = unsafe { Answered::recognise(insn) };
+        uncounted = match uncounted {
+            (_, 0) => (insn, 1),
+            (first, number) => (first, number + 1),
+        };
+        // The count is read in callbacks, and from there execution may go on in another block.
+        if answered.is_some() || index + 1 == count {
+            if let Some(control) = control {
+                let (first, number) = uncounted;
+                // SAFETY: The instruction belongs to the block.
+                unsafe { control.instructions.attach(first, number) };
+            }
+            uncounted.1 = 0;
+        }
+        // SAFETY: The instruction belongs to the block.
+        unsafe { instrument(insn, answered) };
     }
 }
 
-/// Attaches to an instruction what is to happen when it is executed.
+/// An instruction that the plugin may answer.
+#[derive(Clone, Copy)]
+enum Answered {
+    Tdcall,
+    Cpuid,
+}
+
+impl Answered {
+    /// Whether `insn` is one, and which.
+    ///
+    /// # Safety
+    ///
+    /// `insn` is an instruction of the block that is being translated.
+    unsafe fn recognise(insn: *const ffi::qemu_plugin_insn) -> Option<Self> {
+        // One byte more than the longest, so that nothing longer looks like it.
+        let mut bytes = [0; TDCALL.len() + 1];
+        // SAFETY: QEMU writes at most as many bytes as it is told to.
+        let len =
+            unsafe { ffi::qemu_plugin_insn_data(insn, bytes.as_mut_ptr().cast(), bytes.len()) };
+        match &bytes[..len] {
+            bytes if bytes == TDCALL => Some(Self::Tdcall),
+            bytes if bytes == CPUID => Some(Self::Cpuid),
+            _ => None,
+        }
+    }
+}
+
+/// Attaches to an instruction what is to happen before it is executed.
 ///
 /// # Safety
 ///
 /// `insn` is an instruction of the block that is being translated.
-unsafe fn instrument(plugin: &Plugin, insn: *mut ffi::qemu_plugin_insn) {
+unsafe fn instrument(insn: *mut ffi::qemu_plugin_insn, answered: Option<Answered>) {
     // The first block to be translated is the first to be executed, and its first instruction comes first.
     if plugin::is_td_to_come() {
         // SAFETY: The callback fits its type, and ignores the user data.
         unsafe { attach(insn, plugin::on_first_instruction, ptr::null_mut()) };
     }
-    if let Some(control) = &plugin.control {
-        // SAFETY: The caller says what this function needs.
-        unsafe { control.instructions.attach(insn) };
-    }
-    // One byte more than the longest, so that nothing longer looks like it.
-    let mut bytes = [0; TDCALL.len() + 1];
-    // SAFETY: QEMU writes at most as many bytes as it is told to.
-    let len = unsafe { ffi::qemu_plugin_insn_data(insn, bytes.as_mut_ptr().cast(), bytes.len()) };
-    let callback = match &bytes[..len] {
-        bytes if bytes == TDCALL => tdcall::on_execution,
-        bytes if bytes == CPUID => cpuid::on_execution,
-        _ => return,
+    let callback = match answered {
+        Some(Answered::Tdcall) => tdcall::on_execution,
+        Some(Answered::Cpuid) => cpuid::on_execution,
+        None => return,
     };
     // SAFETY: The callback fits its type. The user data is no pointer, but the address that the callbacks expect.
     unsafe {

@@ -3,9 +3,11 @@
 //! What this plugin keeps for each thread that runs vCPUs.
 
 use crate::memory::MemoryAccess;
+use crate::plugin;
 use crate::registers::RegisterAccess;
 use core::cell::RefCell;
 use core::ffi::{c_uint, c_void};
+use std::process;
 
 /// Access to the vCPU that the calling thread is running.
 ///
@@ -36,13 +38,19 @@ pub(crate) fn with_current<T>(work: impl FnOnce(&mut Vcpu) -> T) -> T {
 
 /// Called in a vCPU's thread before it executes anything.
 pub(crate) extern "C" fn on_init(_vcpu_index: c_uint, _userdata: *mut c_void) {
-    VCPU.with_borrow_mut(|vcpu| {
-        if vcpu.is_none() {
+    VCPU.with_borrow_mut(|vcpu| match vcpu {
+        // Measured on QEMU 11.1: where one thread runs several vCPUs, inline operations make the guest crash.
+        Some(_) if plugin::get().control.is_some() => {
+            eprintln!(
+                "tdx-qemu-plugin: control=on counts instructions, which QEMU cannot while one thread runs several vCPUs; \
+                 use -smp 1 or -accel tcg,thread=multi"
+            );
+            process::exit(1);
+        }
+        Some(_) => {}
+        None => {
             let registers = RegisterAccess::resolve().unwrap_or_else(|error| panic!("{error}"));
-            *vcpu = Some(Vcpu {
-                registers,
-                memory: MemoryAccess::new(),
-            });
+            *vcpu = Some(Vcpu { registers, memory: MemoryAccess::new() });
         }
     });
 }

@@ -37,7 +37,7 @@ impl<const N: usize> Visitor<'_> for HexVisitor<N> {
                 )));
             };
             if let Some(byte) = bytes.get_mut(count / 2) {
-                *byte = *byte << 4 | value as u8;
+                *byte = (*byte << 4) | value as u8;
             }
             count += 1;
         }

@@ -13,7 +13,7 @@ impl<M: Machine + ?Sized> Call<'_, M> {
         let parameters = &self.td.parameters;
         registers.rcx = parameters.gpa_width.into();
         registers.rdx = parameters.attributes.0;
-        registers.r8 = u64::from(parameters.vcpus) | u64::from(parameters.max_vcpus) << 32;
+        registers.r8 = u64::from(parameters.vcpus) | (u64::from(parameters.max_vcpus) << 32);
         registers.r9 = self.vcpu.into();
         // Whether there is a TDG.SYS.RD.
         registers.r10 = (self.td.platform.generation >= Generation::Tdx15).into();
@@ -28,7 +28,8 @@ impl<M: Machine + ?Sized> Call<'_, M> {
         registers.rdx = info.exit_qualification;
         registers.r8 = info.gla;
         registers.r9 = info.gpa;
-        registers.r10 = u64::from(info.instruction_length) | u64::from(info.instruction_info) << 32;
+        registers.r10 =
+            u64::from(info.instruction_length) | (u64::from(info.instruction_info) << 32);
         match pending {
             Some(_) => Ok(()),
             None => Err(Status::NO_VALID_VE_INFO.into()),

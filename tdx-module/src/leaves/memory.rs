@@ -71,10 +71,10 @@ impl<M: Machine + ?Sized> Call<'_, M> {
         registers.rdx = 0;
         // 16 bits for the TD itself and each of three nested guests; those of guests that there are not must be zero.
         for guest in 0..4 {
-            if rdx >> (guest * 16) & 0xffff != 0 {
+            if (rdx >> (guest * 16)) & 0xffff != 0 {
                 return Err(invalid(OperandId::RDX));
             }
-            if r8 >> (guest * 16) & 0xffff != 0 {
+            if (r8 >> (guest * 16)) & 0xffff != 0 {
                 return Err(invalid(OperandId::R8));
             }
         }

@@ -10,7 +10,7 @@ use tdx_call::{OperandId, Registers, Status};
 impl<M: Machine + ?Sized> Call<'_, M> {
     /// TDG.VM.RD. Version 1 also returns the identifier of the next field in RDX.
     pub(super) fn vm_rd(&self, registers: &mut Registers) -> Result<(), Stop> {
-        let version = registers.rax >> 16 & 0xff;
+        let version = (registers.rax >> 16) & 0xff;
         let id = registers.rdx;
         registers.r8 = 0;
         if version > 0 {

@@ -12,7 +12,7 @@ impl<M: Machine + ?Sized> Call<'_, M> {
     pub(super) fn vp_vmcall(&self, registers: &mut Registers) -> Result<(), Stop> {
         let mask = registers.rcx;
         // RAX, RCX and RSP are never exposed.
-        let mut forbidden = 1 << 0 | 1 << 1 | 1 << 4;
+        let mut forbidden = (1 << 0) | (1 << 1) | (1 << 4);
         if self.td.parameters.config_flags & config_flags::NO_RBP_MOD != 0 {
             forbidden |= 1 << 5;
         }
@@ -46,7 +46,7 @@ fn copy_exposed(mask: u64, from: &Registers, to: &mut Registers) {
         (15, from.r15, &mut to.r15),
     ];
     for (bit, from, to) in registers {
-        if mask >> bit & 1 != 0 {
+        if (mask >> bit) & 1 != 0 {
             *to = from;
         }
     }

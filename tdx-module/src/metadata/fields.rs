@@ -201,7 +201,7 @@ pub(crate) const SYSTEM: Table = Table(&[
 /// TDX_FEATURES0: what the model can do of what the bits name.
 fn features(td: &Td) -> u64 {
     // LOCAL_ATTESTATION, PENDING_EPT_VIOLATION_V2, NO_RBP_MOD, ENUM_TOPOLOGY, VE_REDUCTION.
-    u64::from(td.platform.verify_report) << 8 | 1 << 16 | 1 << 18 | 1 << 20 | 1 << 30
+    (u64::from(td.platform.verify_report) << 8) | (1 << 16) | (1 << 18) | (1 << 20) | (1 << 30)
 }
 
 /// A field that a TD may read and not write.

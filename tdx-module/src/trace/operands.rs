@@ -102,7 +102,7 @@ impl TracedCall {
 
     fn vmcall_results(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let registers = &self.after;
-        if registers.rcx >> 10 & 1 != 0 {
+        if (registers.rcx >> 10) & 1 != 0 {
             host_status(f, registers.r10)?;
         }
         match self.vmcall() {

@@ -3,7 +3,7 @@
 //! Many callers at once.
 
 use super::nodes;
-use crate::device::{random_reportdata, request_1_0, Device, NODE};
+use crate::device::{assert_carries, random_reportdata, request_1_0, Device, NODE};
 use crate::emulation::Emulation;
 use crate::harness::{test, Skip, Test};
 use crate::memory::Pages;
@@ -28,11 +28,10 @@ fn ask(device: &Device, count: u32) -> Result<()> {
     for round in 0..count {
         reportdata[..4].copy_from_slice(&round.to_le_bytes());
         let report = device.get_report(&reportdata)?;
-        let report = TdReport::parse(&report)?;
-        assert_eq!(report.mac.reportdata, reportdata, "somebody else's report");
+        assert_carries(&report, &reportdata);
         // Hashing takes longer than the call: now and then is enough to see that reports are whole.
         if round % 16 == 0 {
-            report.check_hashes(sha384)?;
+            TdReport::parse(&report)?.check_hashes(sha384)?;
         }
     }
     Ok(())
@@ -85,11 +84,7 @@ fn the_two_forms_do_not_disturb_each_other(_: &Options) -> Result<()> {
             let reportdata = random_reportdata()?;
             pages.write(1024, &reportdata)?;
             device.get_report_1_0(&pages, 0, &request)??;
-            assert_eq!(
-                pages.read(2048 + 128, 64)?,
-                reportdata,
-                "somebody else's report"
-            );
+            assert_carries(&pages.read(2048, 1024)?, &reportdata);
         }
         Ok(())
     })
@@ -103,23 +98,29 @@ fn slow_reports_are_made_side_by_side(_: &Options) -> Result<()> {
     if threads < 2 {
         bail!(Skip("there is one vCPU".into()));
     }
+    let one_alone = TIME * REPORTS;
+    // If they wait for each other, it takes as many times as long as one alone.
+    let limit = one_alone.mul_f64(0.7 * threads as f64);
     let shared = Device::open(NODE)?;
     emulation.slow_down(TIME);
-    for share in [false, true] {
+    let time = |share| -> Result<Duration> {
         let begin = Instant::now();
         at_once(threads, |_| {
             let own = Device::open(NODE)?;
             ask(if share { &shared } else { &own }, REPORTS)
         })?;
-        let (time, one_alone) = (begin.elapsed(), TIME * REPORTS);
+        let time = begin.elapsed();
         println!("{threads} threads, sharing a file {share}: {time:?}, one alone {one_alone:?}");
         assert!(time >= one_alone, "the emulation did not slow down");
-        // If they wait for each other, it takes as many times as long.
-        let limit = one_alone.mul_f64(0.7 * threads as f64);
-        assert!(
-            time < limit,
-            "sharing a file {share}: {threads} threads took {time:?}"
-        );
+        Ok(time)
+    };
+    for share in [false, true] {
+        // A busy host has no time for all vCPUs at once every time. If they wait for each other, more attempts do not help.
+        let mut attempts = 10;
+        while time(share)? >= limit {
+            attempts -= 1;
+            assert_ne!(attempts, 0, "reports are made one after the other");
+        }
     }
     Ok(())
 }

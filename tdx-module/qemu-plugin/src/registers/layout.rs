@@ -69,7 +69,7 @@ pub(super) fn from_bytes(bytes: &[u8]) -> u64 {
         .iter()
         .rev()
         .take(8)
-        .fold(0, |value, byte| value << 8 | u64::from(*byte))
+        .fold(0, |value, byte| (value << 8) | u64::from(*byte))
 }
 
 #[cfg(test)]

@@ -1,0 +1,148 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! What this machine's cargo builds from the workspace: the plugin for QEMU and the static programs for the guest.
+
+use std::ffi::OsStr;
+use std::io::BufRead;
+use std::path::PathBuf;
+use std::process::Command;
+
+use anyhow::{Context, Result};
+use serde::Deserialize;
+
+use crate::paths::Paths;
+use crate::progress::{Progress, Step};
+
+/// The package of the plugin.
+const PLUGIN: &str = "tdx-qemu-plugin";
+
+/// Where a guest's programs run. Named, so that build scripts and macros are not built with their flags.
+const TARGET: &str = "x86_64-unknown-linux-gnu";
+
+/// Builds the plugin that puts the TDX module under QEMU, and gives the path of its shared object.
+pub(crate) fn plugin(paths: &Paths, progress: &Progress) -> Result<PathBuf> {
+    let mut step = progress.step("QEMU plugin")?;
+    let mut cargo = build(paths, "host");
+    cargo.args(["--package", PLUGIN, "--lib"]);
+    let messages = run(&mut cargo, &mut step)?;
+    let library = messages.into_iter().find_map(|message| {
+        let target = message.target?;
+        let is_library = target.kind.iter().any(|kind| kind == "cdylib");
+        let made_here = target.name.replace('-', "_") == PLUGIN.replace('-', "_");
+        let shared = |file: &PathBuf| file.extension() == Some(OsStr::new("so"));
+        message
+            .filenames
+            .into_iter()
+            .find(shared)
+            .filter(|_| is_library && made_here)
+    });
+    let library = library.ok_or_else(|| step.failure(&format!("{PLUGIN} has no cdylib")))?;
+    step.done();
+    Ok(library)
+}
+
+/// Builds the program `name` of `package` for the guest, which need not have any library, and gives its path.
+pub(crate) fn static_program(
+    paths: &Paths,
+    package: &str,
+    name: &str,
+    progress: &Progress,
+) -> Result<PathBuf> {
+    let mut step = progress.step(&format!("program {name}"))?;
+    let mut cargo = build(paths, "guest");
+    cargo.args(["--package", package, "--bin", name, "--target", TARGET]);
+    cargo.env("CARGO_ENCODED_RUSTFLAGS", "-Ctarget-feature=+crt-static");
+    let messages = run(&mut cargo, &mut step)?;
+    let program = messages.into_iter().find_map(|message| {
+        message
+            .executable
+            .filter(|_| message.target.is_some_and(|target| target.name == name))
+    });
+    let program = program.ok_or_else(|| step.failure(&format!("{package} has no {name}")))?;
+    step.done();
+    Ok(program)
+}
+
+/// Runs the tests of the whole workspace, and gives the path of the log.
+pub(crate) fn test(paths: &Paths, progress: &Progress) -> Result<PathBuf> {
+    let mut step = progress.step("cargo test")?;
+    let mut command = command(paths, "host");
+    command.args(["test", "--locked", "--workspace", "--no-fail-fast"]);
+    step.run(&mut command)?;
+    let log = step.log_path().to_owned();
+    step.done();
+    Ok(log)
+}
+
+/// A message of `cargo build --message-format=json`, as far as it says which files were made.
+#[derive(Debug, Deserialize)]
+struct Message {
+    target: Option<Target>,
+    #[serde(default)]
+    filenames: Vec<PathBuf>,
+    executable: Option<PathBuf>,
+}
+
+#[derive(Debug, Deserialize)]
+struct Target {
+    name: String,
+    kind: Vec<String>,
+}
+
+/// `cargo build`, with messages about what is made.
+fn build(paths: &Paths, kind: &str) -> Command {
+    let mut command = command(paths, kind);
+    command.args([
+        "build",
+        "--locked",
+        "--release",
+        "--message-format=json-render-diagnostics",
+    ]);
+    command
+}
+
+/// Cargo with a target folder of its own, so that it neither waits for a lock of, nor undoes the work of, a cargo with
+/// other flags.
+fn command(paths: &Paths, kind: &str) -> Command {
+    let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    command.current_dir(paths.project());
+    command.env("CARGO_TARGET_DIR", paths.build(kind));
+    for name in [
+        "RUSTFLAGS",
+        "CARGO_ENCODED_RUSTFLAGS",
+        "CARGO_BUILD_TARGET",
+        "LD_LIBRARY_PATH",
+    ] {
+        command.env_remove(name);
+    }
+    command
+}
+
+fn run(cargo: &mut Command, step: &mut Step) -> Result<Vec<Message>> {
+    step.read(cargo, |output| {
+        output.lines().map(|line| parse(&line?)).collect()
+    })
+}
+
+fn parse(line: &str) -> Result<Message> {
+    serde_json::from_str(line).with_context(|| format!("cargo's message is not understood: {line}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn understands_cargos_messages() {
+        let artefact = r#"{"reason":"compiler-artifact","package_id":"path+file:///p/tdx-module/qemu-plugin#tdx-qemu-plugin@0.1.0","manifest_path":"/p/tdx-module/qemu-plugin/Cargo.toml","target":{"kind":["cdylib"],"crate_types":["cdylib"],"name":"tdx_qemu_plugin","src_path":"/p/tdx-module/qemu-plugin/src/lib.rs","edition":"2021","doc":true,"doctest":false,"test":true},"profile":{"opt_level":"3","debuginfo":0,"debug_assertions":false,"overflow_checks":false,"test":false},"features":[],"filenames":["/p/target/release/libtdx_qemu_plugin.so"],"executable":null,"fresh":false}"#;
+        let message = parse(artefact).unwrap();
+        assert_eq!(message.target.unwrap().kind, ["cdylib"]);
+        assert_eq!(
+            message.filenames,
+            [PathBuf::from("/p/target/release/libtdx_qemu_plugin.so")]
+        );
+        assert!(parse(r#"{"reason":"build-finished","success":true}"#)
+            .unwrap()
+            .target
+            .is_none());
+    }
+}

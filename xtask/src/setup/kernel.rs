@@ -1,0 +1,274 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! One of Debian's kernels: its packages fetched and unpacked, and its source prepared for building modules in Rust.
+//!
+//! Debian's header packages lack the metadata of the kernel's Rust crates. The source package of exactly the same version,
+//! with the flavour's configuration and the same rustc, makes the same crates, and so modules that the stock kernel loads.
+
+mod tree;
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use anyhow::{bail, Context, Result};
+
+use super::archive::Archive;
+use super::record::{now, KernelRecord, Record, RootRecord};
+use super::selection::{Choice, Flavour};
+use super::tool_chain::online;
+use super::SUITE;
+use crate::disposal::discard;
+use crate::enclosure::Enclosure;
+use crate::paths::Paths;
+use crate::progress::{Progress, Step};
+use crate::space;
+use tree::Made;
+
+/// Raised whenever what is below would make another tree or another image of the same packages.
+const RECIPE: u32 = 1;
+
+/// The steps of [`set_up`].
+pub(super) const STEPS: usize = 4;
+
+/// What an unpacked kernel takes on disk, beside its downloads.
+const UNPACKED: u64 = 1600 << 20;
+
+/// The packages whose versions a prepared tree depends on.
+const TOOLS: [&str; 4] = ["bindgen", "gcc-14", "rustc", "rust-src"];
+
+/// A kernel that is ready to be booted and built against.
+#[derive(Debug, Clone)]
+pub(crate) struct Kernel {
+    /// As `uname -r` prints it.
+    pub(crate) release: String,
+    /// Debian's configuration of it.
+    pub(crate) flavour: Flavour,
+    /// The version of its Debian packages.
+    pub(crate) version: String,
+    /// The image to boot.
+    pub(crate) vmlinuz: PathBuf,
+    /// The folder that holds `<release>/kernel/…` and `<release>/modules.dep`.
+    pub(crate) modules: PathBuf,
+    /// The prepared source, with `tools/testing/selftests`. It was made at [`Kernel::TREE`] and must be used there.
+    pub(crate) tree: PathBuf,
+    /// Whether it takes modules in Rust.
+    pub(crate) rust: bool,
+    /// The command of the C compiler that built it.
+    pub(crate) compiler: String,
+}
+
+impl Kernel {
+    /// Where the tree has to be seen while it is used: Kbuild remembers paths.
+    pub(crate) const TREE: &'static str = "/kernel";
+
+    /// The kernel of this record, if it is whole and was made as it would be made now.
+    pub(super) fn recorded(
+        paths: &Paths,
+        release: &str,
+        record: &KernelRecord,
+        root: &RootRecord,
+    ) -> Option<Self> {
+        let folder = paths.kernel(release);
+        let kernel = Self {
+            release: release.into(),
+            flavour: record.flavour,
+            version: record.version.clone(),
+            vmlinuz: folder.join("vmlinuz"),
+            modules: folder.join("image/lib/modules"),
+            tree: folder.join("tree"),
+            rust: record.rust,
+            compiler: record.compiler.clone(),
+        };
+        let current = record.recipe == RECIPE && record.tools == tools(root);
+        (current && kernel.vmlinuz.is_file() && kernel.tree.is_dir()).then_some(kernel)
+    }
+}
+
+/// Fetches and prepares a kernel, and adds it to the record.
+pub(super) fn set_up(
+    paths: &Paths,
+    record: &mut Record,
+    wanted: Option<&str>,
+    flavour: Flavour,
+    lists_are_fresh: bool,
+    progress: &Progress,
+) -> Result<()> {
+    let root = record.root.clone().context("there is no root")?;
+    let mut step = progress.step("kernel packages")?;
+    let choice = resolve(paths, wanted, flavour, lists_are_fresh, &mut step)?;
+    let release = choice.release.as_str();
+    if wanted.is_none() {
+        record.default_kernels.insert(flavour, release.into());
+    }
+    let known = record
+        .kernels
+        .get(release)
+        .and_then(|kernel| Kernel::recorded(paths, release, kernel, &root));
+    if known.is_some() {
+        step.note(&format!("{release} is there already"));
+        step.done();
+        return record.save(&paths.record());
+    }
+    discard(paths, &paths.kernel(release))?;
+    let work = paths.cache(&format!("kernel-{release}"));
+    let whole = work.join("whole");
+    fs::create_dir_all(&whole).with_context(|| format!("making {}", whole.display()))?;
+    let needed = if whole.join("tree").exists() {
+        0
+    } else {
+        choice.size + UNPACKED
+    };
+    space::require(paths.work(), needed, &format!("the kernel {release}"))?;
+    download(paths, &choice, &work, &mut step)?;
+    step.done();
+
+    let mut step = progress.step(&format!("kernel {release}: image"))?;
+    if !whole.join("image").exists() {
+        image(paths, &choice, &work, &mut step)?;
+    }
+    step.done();
+
+    let Made { rust, compiler } = tree::make(paths, &choice, &work, progress)?;
+
+    fs::create_dir_all(paths.work().join("kernels"))?;
+    fs::rename(&whole, paths.kernel(release))
+        .with_context(|| format!("moving {}", whole.display()))?;
+    let kernel = KernelRecord {
+        recipe: RECIPE,
+        flavour,
+        version: choice.version.clone(),
+        signed: choice.signed,
+        rust,
+        compiler,
+        date: now(),
+        packages: choice.packages().collect(),
+        tools: tools(&root),
+    };
+    record.kernels.insert(release.into(), kernel);
+    record.save(&paths.record())?;
+    discard(paths, &work)
+}
+
+/// Of the root's packages, those that a prepared tree depends on.
+fn tools(root: &RootRecord) -> BTreeMap<String, String> {
+    let of = |name: &str| Some((name.to_owned(), root.packages.get(name)?.clone()));
+    TOOLS.iter().filter_map(|name| of(name)).collect()
+}
+
+/// Chooses the kernel from the archive's newest index that can be had.
+fn resolve(
+    paths: &Paths,
+    wanted: Option<&str>,
+    flavour: Flavour,
+    lists_are_fresh: bool,
+    step: &mut Step,
+) -> Result<Choice> {
+    let root = paths.root();
+    if !lists_are_fresh
+        && !step
+            .status(
+                online(paths, &root)?
+                    .command("apt-get")
+                    .args(["-q", "update"]),
+            )?
+            .success()
+    {
+        step.warn("the package lists could not be brought up to date; going on with those of the last time");
+    }
+    let format = "$(CODENAME)\t$(FILENAME)";
+    let apt = Enclosure::root(&root);
+    let indices = step.output(apt.command("apt-get").args([
+        "indextargets",
+        "--format",
+        format,
+        "Created-By: Packages",
+    ]))?;
+    let mut archive = Archive::default();
+    let backports = format!("{SUITE}-backports");
+    // The suite's own kernels are older, and only looked at for one that is asked for.
+    for (codename, file) in indices.lines().filter_map(|line| line.split_once('\t')) {
+        if codename == backports || wanted.is_some() {
+            let mut cat = apt.command("/usr/lib/apt/apt-helper");
+            step.read(cat.args(["cat-file", file]), |index| {
+                archive.add_index(index)
+            })?;
+        }
+    }
+    let choice = match wanted {
+        Some(wanted) => Choice::named(&archive, wanted, flavour)?,
+        None => Choice::newest(&archive, flavour)?,
+    };
+    step.note(&format!("chose {} ({})", choice.release, choice.version));
+    Ok(choice)
+}
+
+/// Fetches the packages that are not there yet. apt checks their hashes.
+fn download(paths: &Paths, choice: &Choice, work: &Path, step: &mut Step) -> Result<()> {
+    let online = online(paths, &paths.root())?
+        .bind(work, "/work")
+        .directory("/work");
+    step.run(
+        online
+            .command("apt-get")
+            .args(["-q", "download"])
+            .args(choice.packages()),
+    )
+}
+
+/// Unpacks the image and its modules to `whole/image`, and `whole/vmlinuz`.
+fn image(paths: &Paths, choice: &Choice, work: &Path, step: &mut Step) -> Result<()> {
+    let release = choice.release.as_str();
+    let partial = work.join("image.partial");
+    discard(paths, &partial)?;
+    let inside = Enclosure::root(paths.root())
+        .bind(work, "/work")
+        .directory("/work");
+    for package in &choice.image {
+        step.run(
+            inside
+                .command("dpkg-deb")
+                .arg("-x")
+                .arg(deb(work, package)?)
+                .arg("image.partial"),
+        )?;
+    }
+    // Older packages have the modules in /lib, newer ones in /usr/lib, where depmod of this root does not look.
+    if partial.join("usr/lib/modules").is_dir() {
+        discard(paths, &partial.join("lib"))?;
+        fs::rename(partial.join("usr/lib"), partial.join("lib"))?;
+    }
+    let modules = partial.join("lib/modules").join(release);
+    let places = [
+        modules.join("vmlinuz"),
+        modules.join("vmlinuz.unsigned"),
+        partial.join("boot").join(format!("vmlinuz-{release}")),
+    ];
+    let Some(vmlinuz) = places.iter().find(|place| place.is_file()) else {
+        bail!("the packages {} hold no vmlinuz", choice.image.join(", "));
+    };
+    if !modules.join("modules.dep").exists() {
+        step.run(
+            inside
+                .command("depmod")
+                .args(["-b", "image.partial", release]),
+        )?;
+    }
+    let whole = work.join("whole");
+    fs::rename(vmlinuz, whole.join("vmlinuz"))?;
+    fs::rename(&partial, whole.join("image")).context("moving the unpacked image")
+}
+
+/// The name of the downloaded file of a package.
+fn deb(work: &Path, package: &str) -> Result<String> {
+    let prefix = format!("{package}_");
+    let mut names =
+        fs::read_dir(work)?.filter_map(|entry| entry.ok()?.file_name().into_string().ok());
+    names
+        .find(|name| name.starts_with(&prefix) && name.ends_with(".deb"))
+        .with_context(|| {
+            format!(
+                "apt-get download {package} left no file in {}",
+                work.display()
+            )
+        })
+}

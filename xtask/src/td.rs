@@ -1,0 +1,100 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! The TD that this project boots: the environment's kernel and QEMU, with the plugin and the driver built from here.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+
+use crate::artefacts::host_cargo;
+use crate::artefacts::module::{self, Rigour};
+use crate::progress::Progress;
+use crate::setup::{self, Environment};
+use crate::vm::cli::{DriverChoice, VmArgs};
+use crate::vm::{Driver, Guest, Plugin};
+
+/// How long a guest may take to boot. It takes some seconds; the rest is for a machine that is busy with other things.
+const BOOT_LIMIT: Duration = Duration::from_secs(180);
+
+/// What of a TD is built here.
+#[derive(Debug, Clone)]
+pub(crate) struct Td {
+    /// The plugin for QEMU.
+    pub(crate) plugin: PathBuf,
+    /// The driver, where the kernel takes modules in Rust.
+    pub(crate) module: Option<PathBuf>,
+}
+
+impl Td {
+    /// Builds what is missing or has changed.
+    pub(crate) fn build(environment: &Environment, progress: &Progress) -> Result<Self> {
+        let module = environment
+            .kernel
+            .rust
+            .then(|| module::build(environment, Rigour::Incremental, progress));
+        Ok(Self {
+            plugin: host_cargo::plugin(&environment.paths, progress)?,
+            module: module.transpose()?,
+        })
+    }
+
+    /// The driver.
+    ///
+    /// # Errors
+    /// Where there cannot be one.
+    pub(crate) fn module(&self) -> Result<&Path> {
+        self.module
+            .as_deref()
+            .context("this kernel takes no modules in Rust; name another with --kernel")
+    }
+
+    /// A guest with no driver loaded, to be adapted by the caller. `name` is what its logs are called.
+    pub(crate) fn guest(&self, environment: &Environment, name: &str) -> Guest {
+        Guest {
+            plugin: Some(Plugin {
+                path: self.plugin.clone(),
+                arguments: Vec::new(),
+            }),
+            driver: Driver::None(self.module.clone()),
+            ..ordinary_guest(environment, name)
+        }
+    }
+}
+
+/// A virtual machine that is no TD.
+pub(crate) fn ordinary_guest(environment: &Environment, name: &str) -> Guest {
+    let Environment {
+        root,
+        kernel,
+        paths,
+        ..
+    } = environment;
+    let mut guest = Guest::new(
+        root.clone(),
+        kernel.vmlinuz.clone(),
+        kernel.modules.join(&kernel.release),
+        kernel.release.clone(),
+        paths.build("images"),
+        paths.logs(),
+    );
+    guest.name = name.into();
+    guest.boot_limit = BOOT_LIMIT;
+    guest
+}
+
+/// `cargo xtask vm`. Returns the status to exit with.
+pub(crate) fn run_vm(options: &VmArgs, setup: &setup::Options) -> Result<u8> {
+    let environment = setup::environment(setup)?;
+    let paths = &environment.paths;
+    let progress = Progress::new(paths, 1);
+    let td = if options.driver == DriverChoice::C {
+        Td {
+            plugin: host_cargo::plugin(paths, &progress)?,
+            module: None,
+        }
+    } else {
+        Td::build(&environment, &progress)?
+    };
+    let guest = td.guest(&environment, "vm");
+    options.run(guest, td.module.as_deref())
+}

@@ -1,0 +1,124 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! `cargo xtask test`: everything that is checked, one [`Check`] after another, and what came of it.
+//!
+//! Two tiers: the landing tier is what a change must pass, at most half an hour from nothing on two cores; `--all` adds
+//! what takes longer.
+
+mod clients;
+mod context;
+mod driver;
+mod obstacles;
+mod selftest;
+mod source;
+mod summary;
+
+use std::process::ExitCode;
+
+use anyhow::{bail, Result};
+use clap::Args;
+
+use crate::setup;
+use context::Context;
+use summary::Summary;
+
+/// What to check.
+#[derive(Debug, Args)]
+pub(crate) struct Options {
+    /// Check what takes long, too: other kernels, a thousand loads of the module
+    #[arg(long)]
+    all: bool,
+
+    /// List what would be checked, and do nothing
+    #[arg(long)]
+    list: bool,
+
+    /// Make only those checks whose names contain one of these
+    #[arg(value_name = "NAME")]
+    names: Vec<String>,
+}
+
+/// When a check is made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Tier {
+    /// Always.
+    Landing,
+    /// With `--all` only.
+    All,
+}
+
+/// One thing to check.
+struct Check {
+    /// What it is called.
+    name: &'static str,
+    /// What holds when it passes.
+    about: &'static str,
+    /// When it is made.
+    tier: Tier,
+    /// Makes it. An error is a failure of the check.
+    run: fn(&Context<'_>) -> Result<Verdict>,
+}
+
+/// How a check that did not fail ended.
+enum Verdict {
+    /// It passed; this was seen.
+    Passed(String),
+    /// Some or all of it could not be made, for this reason.
+    Skipped(String),
+}
+
+/// All checks, in the order in which they are made: what fails soonest comes first.
+fn checks() -> impl Iterator<Item = &'static Check> {
+    [
+        source::CHECKS,
+        driver::CHECKS,
+        selftest::CHECKS,
+        clients::CHECKS,
+        obstacles::CHECKS,
+    ]
+    .into_iter()
+    .flatten()
+}
+
+impl Options {
+    fn want(&self, check: &Check) -> bool {
+        let named = |name: &String| check.name.contains(name.as_str());
+        (self.all || check.tier == Tier::Landing)
+            && (self.names.is_empty() || self.names.iter().any(named))
+    }
+}
+
+/// Makes the checks, prints a summary, and returns the status to exit with: failure if a check failed or, where `CI` is
+/// set, was skipped.
+///
+/// # Errors
+/// When nothing could be checked.
+pub(crate) fn test(options: &Options, setup: &setup::Options) -> Result<ExitCode> {
+    let chosen: Vec<_> = checks().filter(|check| options.want(check)).collect();
+    if chosen.is_empty() {
+        bail!("no check is called that; `cargo xtask test --all --list` lists all of them");
+    }
+    if options.list {
+        for Check {
+            name, about, tier, ..
+        } in chosen
+        {
+            let tier = if *tier == Tier::All { " (--all)" } else { "" };
+            println!("{name:<18} {about}{tier}");
+        }
+        return Ok(ExitCode::SUCCESS);
+    }
+    let environment = setup::environment(setup)?;
+    let context = Context::new(&environment, setup);
+    let mut summary = Summary::default();
+    for (number, check) in chosen.iter().enumerate() {
+        eprintln!(
+            "== {}/{} {}: {}",
+            number + 1,
+            chosen.len(),
+            check.name,
+            check.about
+        );
+        summary.time(check.name, || (check.run)(&context));
+    }
+    Ok(summary.conclude())
+}

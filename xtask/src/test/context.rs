@@ -1,0 +1,147 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! What checks work with: the environment, and what is built once for all of them.
+
+use std::cell::OnceCell;
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use anyhow::{bail, Context as _, Result};
+
+use crate::artefacts::{c_program, host_cargo};
+use crate::progress::Progress;
+use crate::run::PROGRAM;
+use crate::setup::{self, Environment};
+use crate::td::{self, Td};
+use crate::vm::{Driver, Guest, Output, Stdin};
+
+/// How long the checks in one guest may take.
+const LIMIT: Duration = Duration::from_secs(900);
+
+/// What checks work with.
+pub(super) struct Context<'a> {
+    /// What is set up.
+    pub(super) environment: &'a Environment,
+    /// How it was asked for.
+    pub(super) setup: &'a setup::Options,
+    /// Tells what goes on.
+    pub(super) progress: Progress,
+    td: OnceCell<Td>,
+    program: OnceCell<PathBuf>,
+    selftest: OnceCell<PathBuf>,
+}
+
+/// A driver that is checked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Which {
+    /// This project's.
+    Rust,
+    /// The kernel's own.
+    C,
+}
+
+impl<'a> Context<'a> {
+    pub(super) fn new(environment: &'a Environment, setup: &'a setup::Options) -> Self {
+        Self {
+            environment,
+            setup,
+            progress: Progress::new(&environment.paths, 1),
+            td: OnceCell::new(),
+            program: OnceCell::new(),
+            selftest: OnceCell::new(),
+        }
+    }
+
+    /// The plugin and the driver.
+    pub(super) fn td(&self) -> Result<&Td> {
+        once(&self.td, || Td::build(self.environment, &self.progress))
+    }
+
+    /// The program of tests that runs in guests.
+    pub(super) fn program(&self) -> Result<&Path> {
+        let build = || {
+            host_cargo::static_program(&self.environment.paths, PROGRAM, PROGRAM, &self.progress)
+        };
+        once(&self.program, build).map(PathBuf::as_path)
+    }
+
+    /// Linux's own test of the driver.
+    pub(super) fn selftest(&self) -> Result<&Path> {
+        once(&self.selftest, || {
+            c_program::selftest(self.environment, &self.progress)
+        })
+        .map(PathBuf::as_path)
+    }
+
+    /// A TD with that driver, whose tests may drive the emulation.
+    pub(super) fn guest(&self, name: &str, driver: Which) -> Result<Guest> {
+        let td = self.td()?;
+        let mut guest = td.guest(self.environment, name);
+        if let Some(plugin) = &mut guest.plugin {
+            plugin.arguments.push(("control".into(), "on".into()));
+        }
+        guest.driver = match driver {
+            Which::C => Driver::C,
+            Which::Rust => Driver::Rust(td.module()?.into()),
+        };
+        Ok(guest)
+    }
+
+    /// A virtual machine that is no TD, with the driver at hand.
+    pub(super) fn ordinary_guest(&self, name: &str) -> Result<Guest> {
+        let mut guest = td::ordinary_guest(self.environment, name);
+        guest.driver = Driver::None(self.td()?.module.clone());
+        Ok(guest)
+    }
+
+    /// Boots `guest` and runs `command` in it, as a step of its own with its output in the log.
+    ///
+    /// # Errors
+    /// When there is no status of the command, or the guest's kernel complained of itself.
+    pub(super) fn output(&self, guest: &Guest, command: &[&str]) -> Result<Output> {
+        let mut step = self.progress.step(&guest.name)?;
+        let command: Vec<OsString> = command.iter().map(Into::into).collect();
+        let output = match guest.output(&command, Some(LIMIT), Stdin::Null) {
+            Ok(output) => output,
+            Err(failure) => return Err(step.failure(&failure.to_string())),
+        };
+        step.record(&output.stdout);
+        step.record(&output.stderr);
+        if let Some(first) = output.console.splats().first() {
+            let log = output
+                .console
+                .log
+                .as_deref()
+                .unwrap_or(Path::new("its console"));
+            return Err(step.failure(&format!(
+                "the guest's kernel complained, see {}: {first}",
+                log.display()
+            )));
+        }
+        step.done();
+        Ok(output)
+    }
+
+    /// As [`Context::output`], for a command that must succeed. Returns what it wrote to its standard output.
+    pub(super) fn succeed(&self, guest: &Guest, command: &[&str]) -> Result<Vec<u8>> {
+        let output = self.output(guest, command)?;
+        if output.status != 0 {
+            bail!(
+                "`{}` in the guest ended with {}:\n{}{}",
+                command.join(" "),
+                output.status,
+                String::from_utf8_lossy(&output.stdout),
+                String::from_utf8_lossy(&output.stderr)
+            );
+        }
+        Ok(output.stdout)
+    }
+}
+
+/// What is in the cell, made first if nothing is.
+fn once<T>(cell: &OnceCell<T>, make: impl FnOnce() -> Result<T>) -> Result<&T> {
+    if cell.get().is_none() {
+        let _ = cell.set(make()?);
+    }
+    cell.get().context("what was just made is there")
+}
