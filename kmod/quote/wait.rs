@@ -3,8 +3,8 @@
 //! Waiting for the host.
 //!
 //! It does not say when it is done, so that somebody has to look: soon at first, because a quoting
-//! service may take a millisecond, and then less and less often, so that looking costs a sixteenth
-//! of the time at most.
+//! service may take a millisecond, and then less and less often, so that the answer is seen a
+//! thirty-second of the time late at most.
 
 use kernel::{
     bindings,
@@ -46,7 +46,7 @@ impl Wait {
         }
     }
 
-    /// Sleeps for a sixteenth of the time that has passed, but not beyond the end.
+    /// Sleeps for a thirty-second of the time that has passed, but not beyond the end.
     ///
     /// What is waited for is looked at after each sleep, the last one included.
     ///
@@ -62,7 +62,7 @@ impl Wait {
         if left <= 0 {
             return Err(ETIMEDOUT);
         }
-        let pause = (passed.as_micros_ceil() >> 4)
+        let pause = (passed.as_micros_ceil() >> 5)
             .clamp(Self::SHORTEST, Self::LONGEST)
             .min(left);
         if pause < Self::INTERRUPTIBLE {

@@ -324,7 +324,7 @@ fn leaves_without_memory_work_by_instruction() {
     let error = vm_rd(&instruction(), FieldId(0x1110_0003_0000_ffff)).expect_err("no field");
     assert_eq!(error.status(), Status::METADATA_FIELD_ID_INCORRECT);
     let call = Vmcall {
-        function: Vmcall::GET_QUOTE,
+        function: Vmcall::SERVICE,
         ..Vmcall::default()
     };
     // SAFETY: The model's host does not know the function.

@@ -16,7 +16,8 @@ const CPUID: [u8; 2] = [0x0f, 0xa2];
 
 /// Called for each block that QEMU translates: attaches the callbacks that answer TDCALL and CPUID.
 pub(crate) extern "C" fn on_translation(tb: *mut ffi::qemu_plugin_tb, _userdata: *mut c_void) {
-    let control = plugin::get().control.as_ref();
+    let plugin = plugin::get();
+    let control = plugin.control.as_ref();
     // SAFETY: QEMU hands over a block for the time of this call.
     unsafe { plugin.quotes.attach(tb) };
     // SAFETY: QEMU hands over a block for the time of this call.

@@ -7,7 +7,7 @@ use std::time::Duration;
 use tdx_call::{leaf, OperandId, Status, Vmcall, VmcallStatus};
 use tdx_module::{
     config_flags, td_ctls, Config, Fault, FaultAnswer, FaultTarget, Generation, HostPolicy,
-    Platform, TdParameters,
+    Platform, QuoteBehaviour, TdParameters,
 };
 use tdx_uapi::{Attributes, Digest, Xfam};
 
@@ -100,6 +100,8 @@ fn every_key_is_taken() {
         hlt_nap_us = 7
         map_gpa_limit = 8
         large_pages = false
+        quote_time_us = 50
+        quote = "other-reportdata"
         "#,
     );
     let td = TdParameters {
@@ -134,6 +136,8 @@ fn every_key_is_taken() {
         hlt_nap: Duration::from_micros(7),
         map_gpa_limit: Some(8),
         large_pages: false,
+        quote_time: Duration::from_micros(50),
+        quote_behaviour: QuoteBehaviour::OtherReportData,
     };
     assert_eq!(config.host, host);
 }

@@ -19,7 +19,6 @@ fn what_needs_a_machine_is_not_supported() {
         Vmcall::RDMSR,
         Vmcall::WRMSR,
         Vmcall::MMIO,
-        Vmcall::GET_QUOTE,
         Vmcall::REPORT_FATAL_ERROR,
         Vmcall::SERVICE,
         0,

@@ -136,7 +136,8 @@ fn calls_to_the_host_are_told_in_their_own_terms() {
         ),
         (
             vmcall(Vmcall::GET_QUOTE, SHARED, 0x4000),
-            format!("<GetQuote> buffer=0x8000000000000 size=0x4000 {unsupported}"),
+            "<GetQuote> buffer=0x8000000000000 size=0x4000 -> TDX_SUCCESS, TDG.VP.VMCALL_INVALID_OPERAND"
+                .to_owned(),
         ),
         (
             vmcall(0x1234, 1, 2),

@@ -139,7 +139,7 @@ fn a_host_changes_the_exposed_registers_and_no_others() {
 
 #[test]
 fn a_host_that_refuses_is_another_thing_than_a_call_that_fails() {
-    let after = Bench::new().succeed(vmcall(Vmcall::GET_QUOTE, 0, 0));
+    let after = Bench::new().succeed(vmcall(Vmcall::SERVICE, 0, 0));
     assert_eq!(after.rax, 0);
     assert_eq!(after.r10, VmcallStatus::SUBFUNC_UNSUPPORTED.0);
 }
