@@ -143,7 +143,7 @@ impl Operands {
 
         match retry(|| mr_report(&tdx, &mut report, &reportdata))? {
             Ok(()) => Ok(&memory.report.0),
-            Err(error) => Err(refused(error.status())),
+            Err(error) => Err(refused("TDG.MR.REPORT", error.status())),
         }
     }
 }
@@ -182,15 +182,24 @@ fn pause() -> Result {
     Ok(())
 }
 
-/// Tells the log why the TDX module refused, and returns what the caller is told.
-fn refused(status: Status) -> Error {
+/// Tells the log why the TDX module refused the leaf, and returns what the caller is told.
+pub(crate) fn refused(leaf: &str, status: Status) -> Error {
     static LIMIT: RateLimit = RateLimit::new();
 
     if LIMIT.pass() {
         let name = status.name().unwrap_or("unknown status");
-        pr_err!("TDG.MR.REPORT failed: {name} (0x{:x})\n", status.0);
+        pr_err!("{leaf} failed: {name} (0x{:x})\n", status.0);
     }
     EIO
+}
+
+/// An operand in memory of its own.
+pub(crate) fn operand<T>(value: &KBox<T>) -> Operand<'_, T> {
+    let address = ptr::from_ref(&**value).cast_mut().cast();
+    // SAFETY: The address is mapped.
+    let gpa = Gpa(unsafe { bindings::slow_virt_to_phys(address) });
+    // SAFETY: A `KBox` is physically contiguous, and begins at that address.
+    unsafe { Operand::new(value, gpa) }
 }
 
 /// A place for operands that nobody uses at the moment.
