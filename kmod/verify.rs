@@ -2,10 +2,7 @@
 
 //! Whether a TDREPORT is of this platform.
 
-use crate::{
-    ratelimit::RateLimit,
-    report, //
-};
+use crate::report;
 use core::ptr;
 use kernel::{
     bindings,
@@ -45,20 +42,13 @@ pub(crate) fn verify(
 
 /// What the caller is told of a refusal, of which the log is told if it is no answer.
 fn refused(status: Status) -> Error {
-    static LIMIT: RateLimit = RateLimit::new();
     const NOT_THERE: Status = Status::operand_invalid(OperandId::RAX);
 
     let errno = match status.kind() {
         Status::INVALID_REPORTMACSTRUCT => bindings::EBADMSG,
         Status::INVALID_CPUSVN => bindings::EKEYREJECTED,
         _ if status == NOT_THERE => bindings::EOPNOTSUPP,
-        _ => {
-            if LIMIT.pass() {
-                let name = status.name().unwrap_or("unknown status");
-                pr_err!("TDG.MR.VERIFYREPORT failed: {name} (0x{:x})\n", status.0);
-            }
-            bindings::EIO
-        }
+        _ => return report::refused("TDG.MR.VERIFYREPORT failed", status),
     };
     Error::from_errno(-(errno as i32))
 }
