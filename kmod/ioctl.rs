@@ -28,8 +28,7 @@ use kernel::{
     prelude::*,
     seq_file::SeqFile,
     seq_print,
-    sync::Arc,
-    uaccess::UserSlice, //
+    sync::Arc, //
 };
 use tdx_uapi::{
     ioctl::{
@@ -128,9 +127,13 @@ impl MiscDevice for Opener {
     /// `/proc/PID/fdinfo/FD`: how much of the memory for Quotes is in the hands of the host.
     fn show_fdinfo(opener: &Self, m: &SeqFile, _file: &File) {
         let counts = opener.quotes.counts();
-        seq_print!(m, "quote-buffers:\t{}\n", counts.shared);
-        seq_print!(m, "quote-buffers-unanswered:\t{}\n", counts.unanswered);
-        seq_print!(m, "quote-buffers-lost:\t{}\n", counts.lost);
+        seq_print!(
+            m,
+            "quote-buffers:\t{}\nquote-buffers-unanswered:\t{}\nquote-buffers-lost:\t{}\n",
+            counts.shared,
+            counts.unanswered,
+            counts.lost
+        );
     }
 }
 
@@ -160,9 +163,12 @@ impl Opener {
 
     /// [`TDX_1_0_CMD_GET_REPORT`] on a [`Tdx10ReportReq`].
     fn get_report_1_0(&self, req: UserPtr) -> Result {
-        const LEN: usize = size_of::<Tdx10ReportReq>();
-        let req: Tdx10ReportReq =
-            zerocopy::transmute!(UserSlice::new(req, LEN).reader().read::<[u8; LEN]>()?);
+        let req = {
+            let mut bytes = [0; size_of::<Tdx10ReportReq>()];
+            copy_from_user(&mut bytes, req)?;
+            let req: Tdx10ReportReq = zerocopy::transmute!(bytes);
+            req
+        };
 
         if req.subtype != 0
             || req.rpd_len as usize != REPORTDATA_LEN
@@ -180,19 +186,15 @@ impl Opener {
     fn report(&self, reportdata: UserPtr, tdreport: UserPtr) -> Result {
         self.reporter.report(
             |to| copy_from_user(to, reportdata),
-            |report| {
-                UserSlice::new(tdreport, TDREPORT_LEN)
-                    .writer()
-                    .write(report)
-            },
+            |report| copy_to_user(tdreport, report),
         )
     }
 }
 
 /// Copies `N` bytes from userspace to where they are needed.
 ///
-/// [`UserSlice`] takes them over the stack, or checks at run time that `to` is all of one object.
-/// For a length that is known at compile time C does neither.
+/// [`UserSlice`](kernel::uaccess::UserSlice) takes them over the stack, or checks at run time that
+/// `to` is all of one object. For a length that is known at compile time C does neither.
 ///
 /// # Errors
 ///
@@ -200,6 +202,19 @@ impl Opener {
 fn copy_from_user<const N: usize>(to: &mut [u8; N], from: UserPtr) -> Result {
     // SAFETY: `to` is `N` bytes that may be written to.
     match unsafe { bindings::_copy_from_user(to.as_mut_ptr().cast(), from.as_const_ptr(), N) } {
+        0 => Ok(()),
+        _ => Err(EFAULT),
+    }
+}
+
+/// Copies `N` bytes to userspace.
+///
+/// # Errors
+///
+/// `EFAULT` if one of them cannot be written. Some may have been copied.
+fn copy_to_user<const N: usize>(to: UserPtr, from: &[u8; N]) -> Result {
+    // SAFETY: `from` is `N` bytes that may be read.
+    match unsafe { bindings::_copy_to_user(to.as_mut_ptr().cast(), from.as_ptr().cast(), N) } {
         0 => Ok(()),
         _ => Err(EFAULT),
     }

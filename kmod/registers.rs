@@ -101,6 +101,6 @@ impl Measured<COUNT> for Td {
         let digest = KBox::new(ExtendBuffer(*digest), GFP_KERNEL)?;
         let digest = report::operand(&digest);
         report::retry(|| mr_rtmr_extend(&self.tdx, index, &digest))?
-            .map_err(|error| report::refused("TDG.MR.RTMR.EXTEND", error.status()))
+            .map_err(|error| report::refused("TDG.MR.RTMR.EXTEND failed", error.status()))
     }
 }

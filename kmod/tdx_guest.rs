@@ -18,13 +18,13 @@
 //! - [`verify`]: whether a TDREPORT is of this platform;
 //! - [`device`]: a device node;
 //! - [`cpu`]: whether this is a TD at all;
-//! - [`ratelimit`]: how much is written to the log.
+//! - [`log`]: what is written to the log of requests that failed, and how much.
 
 mod cpu;
 mod device;
 mod ioctl;
+mod log;
 mod quote;
-mod ratelimit;
 mod registers;
 mod report;
 mod tsm;

@@ -41,7 +41,7 @@ fn refused(status: Status) -> Error {
         Status::INVALID_REPORTMACSTRUCT => bindings::EBADMSG,
         Status::INVALID_CPUSVN => bindings::EKEYREJECTED,
         _ if status == NOT_THERE => bindings::EOPNOTSUPP,
-        _ => return report::refused("TDG.MR.VERIFYREPORT", status),
+        _ => return report::refused("TDG.MR.VERIFYREPORT failed", status),
     };
     Error::from_errno(-(errno as i32))
 }
