@@ -2,13 +2,19 @@
 
 //! What an open file of `/dev/tdx-guest` does: the ioctls of [`tdx_uapi::ioctl`].
 
+mod extend;
 mod quote;
 mod verify;
 
 use crate::{
     cpu,
-    device::Node,
+    device::{
+        Attributes,
+        Context,
+        Node, //
+    },
     quote::Quotes,
+    registers::TdRegisters,
     report::Reporter, //
 };
 use core::mem::offset_of;
@@ -32,6 +38,8 @@ use tdx_uapi::{
         TDX_1_0_CMD_GET_REPORT,
         TDX_1_5_CMD_GET_QUOTE,
         TDX_1_5_CMD_GET_QUOTE_IOWR,
+        TDX_CMD_EXTEND_RTMR,
+        TDX_CMD_EXTEND_RTMR_IOW,
         TDX_CMD_GET_QUOTE,
         TDX_CMD_GET_QUOTE_IOWR,
         TDX_CMD_GET_REPORT,
@@ -50,10 +58,30 @@ pub(crate) struct Opener {
 
     /// Where everybody's Quotes come from.
     quotes: Arc<Quotes>,
+
+    /// The registers, for those who may extend them.
+    registers: Arc<TdRegisters>,
+}
+
+/// What all openers have in common.
+#[derive(Clone)]
+pub(crate) struct Shared {
+    /// Where Quotes come from.
+    pub(crate) quotes: Arc<Quotes>,
+
+    /// The measurement registers.
+    pub(crate) registers: Arc<TdRegisters>,
+}
+
+// SAFETY: The attributes are in an `Arc`.
+unsafe impl Context for Shared {
+    fn attributes(&self) -> &Attributes {
+        self.registers.attributes()
+    }
 }
 
 /// A node whose files are [`Opener`]s.
-pub(crate) type OpenerNode = Node<Opener, Arc<Quotes>>;
+pub(crate) type OpenerNode = Node<Opener, Shared>;
 
 #[vtable]
 impl MiscDevice for Opener {
@@ -62,18 +90,23 @@ impl MiscDevice for Opener {
     fn open(_file: &File, misc: &MiscDeviceRegistration<Self>) -> Result<KBox<Self>> {
         let reporter = Reporter::new(cpu::td()?);
         // SAFETY: No device of `Opener` is registered but those of `OpenerNode`.
-        let quotes = unsafe { OpenerNode::context(misc) }.clone();
-        Ok(KBox::new(Self { reporter, quotes }, GFP_KERNEL)?)
+        let Shared { quotes, registers } = unsafe { OpenerNode::context(misc) }.clone();
+        let opener = Self {
+            reporter,
+            quotes,
+            registers,
+        };
+        Ok(KBox::new(opener, GFP_KERNEL)?)
     }
 
     /// Every node serves every ioctl: no two generations of the ABI have a number in common, so a
     /// program gets what it means on whichever node it finds.
-    fn ioctl(opener: &Self, _file: &File, cmd: u32, arg: usize) -> Result<isize> {
+    fn ioctl(opener: &Self, file: &File, cmd: u32, arg: usize) -> Result<isize> {
         let arg = UserPtr::from_addr(arg);
         match cmd {
             TDX_CMD_GET_REPORT => opener.get_report(arg)?,
             TDX_1_0_CMD_GET_REPORT => opener.get_report_1_0(arg)?,
-            _ => opener.other(cmd, arg)?,
+            _ => opener.other(file, cmd, arg)?,
         }
         Ok(0)
     }
@@ -81,12 +114,12 @@ impl MiscDevice for Opener {
     /// 32-bit programs are served where the structure is the same for them. [`Tdx10ReportReq`] is
     /// not: TDX 1.0 declared it without padding, so a 32-bit compiler laid it out in another way.
     #[cfg(CONFIG_COMPAT)]
-    fn compat_ioctl(opener: &Self, _file: &File, cmd: u32, arg: usize) -> Result<isize> {
+    fn compat_ioctl(opener: &Self, file: &File, cmd: u32, arg: usize) -> Result<isize> {
         // As C's `compat_ptr()` does on x86.
         let arg = UserPtr::from_addr(arg & 0xffff_ffff);
         match cmd {
             TDX_CMD_GET_REPORT => opener.get_report(arg)?,
-            _ => opener.other(cmd, arg)?,
+            _ => opener.other(file, cmd, arg)?,
         }
         Ok(0)
     }
@@ -107,7 +140,7 @@ impl MiscDevice for Opener {
 impl Opener {
     /// The ioctls whose structures are the same for 32-bit programs, and which take longer anyway.
     #[inline(never)]
-    fn other(&self, cmd: u32, arg: UserPtr) -> Result {
+    fn other(&self, file: &File, cmd: u32, arg: UserPtr) -> Result {
         match cmd {
             TDX_CMD_GET_QUOTE
             | TDX_CMD_GET_QUOTE_IOWR
@@ -115,6 +148,7 @@ impl Opener {
             | TDX_1_5_CMD_GET_QUOTE
             | TDX_1_5_CMD_GET_QUOTE_IOWR => self.get_quote(arg),
             TDX_CMD_VERIFYREPORT => verify::verify_report(arg),
+            TDX_CMD_EXTEND_RTMR | TDX_CMD_EXTEND_RTMR_IOW => self.extend_rtmr(file, arg),
             _ => Err(ENOTTY),
         }
     }

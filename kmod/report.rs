@@ -193,6 +193,15 @@ pub(crate) fn refused(what: &str, status: Status) -> Error {
     EIO
 }
 
+/// An operand in memory of its own.
+pub(crate) fn operand<T>(value: &KBox<T>) -> Operand<'_, T> {
+    let address = ptr::from_ref(&**value).cast_mut().cast();
+    // SAFETY: The address is mapped.
+    let gpa = Gpa(unsafe { bindings::slow_virt_to_phys(address) });
+    // SAFETY: A `KBox` is physically contiguous, and begins at that address.
+    unsafe { Operand::new(value, gpa) }
+}
+
 /// A place for operands that nobody uses at the moment.
 ///
 /// # Invariants

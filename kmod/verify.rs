@@ -3,16 +3,13 @@
 //! Whether a TDREPORT is of this platform.
 
 use crate::report;
-use core::ptr;
 use kernel::{
     bindings,
     prelude::*, //
 };
 use tdx_call::{
     mr_verifyreport,
-    Gpa,
     Instruction,
-    Operand,
     OperandId,
     ReportMacBuffer,
     Status, //
@@ -32,11 +29,7 @@ pub(crate) fn verify(
 ) -> Result {
     let mut mac = KBox::new(ReportMacBuffer([0; REPORTMACSTRUCT_LEN]), GFP_KERNEL)?;
     fill(&mut mac.0)?;
-    let address = ptr::from_mut(&mut *mac).cast();
-    // SAFETY: The address is mapped.
-    let gpa = Gpa(unsafe { bindings::slow_virt_to_phys(address) });
-    // SAFETY: A `KBox` is physically contiguous, and begins at that address.
-    let mac = unsafe { Operand::new(&*mac, gpa) };
+    let mac = report::operand(&mac);
     report::retry(|| mr_verifyreport(&tdx, &mac))?.map_err(|error| refused(error.status()))
 }
 

@@ -23,6 +23,7 @@ mod memory;
 mod module;
 mod options;
 mod quote;
+mod registers;
 mod report;
 mod tests;
 mod tsm;
