@@ -8,6 +8,7 @@ mod clients;
 mod context;
 mod driver;
 mod obstacles;
+mod quotes;
 mod selftest;
 mod source;
 mod summary;
@@ -72,6 +73,7 @@ fn checks() -> impl Iterator<Item = &'static Check> {
         source::CHECKS,
         driver::CHECKS,
         selftest::CHECKS,
+        quotes::CHECKS,
         clients::CHECKS,
         obstacles::CHECKS,
     ]
