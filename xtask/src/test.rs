@@ -12,6 +12,7 @@ mod quotes;
 mod selftest;
 mod source;
 mod summary;
+mod verifier;
 
 use std::process::ExitCode;
 
