@@ -13,8 +13,9 @@
 //! | `sha2` | `Sha2`, a [`HashEngine`] in software |
 //! | `writer` | measuring: RTMR extension, the log's writer |
 //! | `reader` | the log's reader, replay, typed event data |
-//! | `hob` | the TD HOB's parser |
+//! | `hob` | the TD HOB's parser and builder |
 //! | `tdvf` | TDVF metadata, and the MRTD of an image |
+//! | `pe` | the Authenticode hash of a PE image |
 //! | `predict` | the values that RTMRs are to have after a boot |
 //!
 //! All are on by default; firmware turns `default-features` off and names what it uses.
@@ -24,8 +25,16 @@
 
 mod event_type;
 mod hash;
+#[cfg(feature = "hob")]
+pub mod hob;
 mod mr;
+#[cfg(feature = "tdvf")]
+pub mod mrtd;
+#[cfg(feature = "pe")]
+pub mod pe;
 mod rtmrs;
+#[cfg(feature = "tdvf")]
+pub mod tdvf;
 
 pub use event_type::EventType;
 pub use hash::{HashEngine, Hasher};
