@@ -22,14 +22,31 @@
 #![no_std]
 #![deny(unsafe_code)]
 
+#[cfg(any(feature = "reader", feature = "writer"))]
+pub mod ccel;
+#[cfg(any(feature = "reader", feature = "writer"))]
+#[cfg_attr(not(feature = "reader"), allow(dead_code))]
+mod cursor;
+#[cfg(feature = "reader")]
+pub mod event_data;
+#[cfg(any(feature = "reader", feature = "writer"))]
+pub mod event_log;
 mod event_type;
+mod guid;
 mod hash;
+#[cfg(feature = "writer")]
+pub mod measurement;
 mod mr;
+#[cfg(feature = "writer")]
+pub mod protocol;
 mod rtmrs;
 
 pub use event_type::EventType;
+pub use guid::Guid;
 pub use hash::{HashEngine, Hasher};
 #[cfg(feature = "sha2")]
 pub use hash::{Sha2, Sha2Hasher};
+#[cfg(feature = "writer")]
+pub use measurement::Measurement;
 pub use mr::MrIndex;
 pub use rtmrs::Rtmrs;
