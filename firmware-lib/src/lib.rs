@@ -23,22 +23,39 @@
 #![no_std]
 #![deny(unsafe_code)]
 
+#[cfg(any(feature = "reader", feature = "writer"))]
+pub mod ccel;
+#[cfg(any(feature = "reader", feature = "writer"))]
+#[cfg_attr(not(feature = "reader"), allow(dead_code))]
+mod cursor;
+#[cfg(feature = "reader")]
+pub mod event_data;
+#[cfg(any(feature = "reader", feature = "writer"))]
+pub mod event_log;
 mod event_type;
+mod guid;
 mod hash;
 #[cfg(feature = "hob")]
 pub mod hob;
+#[cfg(feature = "writer")]
+pub mod measurement;
 mod mr;
 #[cfg(feature = "tdvf")]
 pub mod mrtd;
 #[cfg(feature = "pe")]
 pub mod pe;
+#[cfg(feature = "writer")]
+pub mod protocol;
 mod rtmrs;
 #[cfg(feature = "tdvf")]
 pub mod tdvf;
 
 pub use event_type::EventType;
+pub use guid::Guid;
 pub use hash::{HashEngine, Hasher};
 #[cfg(feature = "sha2")]
 pub use hash::{Sha2, Sha2Hasher};
+#[cfg(feature = "writer")]
+pub use measurement::Measurement;
 pub use mr::MrIndex;
 pub use rtmrs::Rtmrs;

@@ -149,7 +149,7 @@ fn guid_hobs_are_of_any_length_from_a_guid_on() {
         .unwrap()
         .hobs()
         .find_map(|hob| match hob {
-            Hob::GuidExtension { guid, data } => Some((*guid, data.to_vec())),
+            Hob::GuidExtension { guid, data } => Some((guid.0, data.to_vec())),
             _ => None,
         });
     assert_eq!(found, Some(([0x11; 16], vec![0x22; 8])));

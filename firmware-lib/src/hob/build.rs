@@ -3,6 +3,7 @@
 //! Writing a TD HOB.
 
 use super::{Handoff, Header, HobType, Resource, ResourceAttributes, ResourceType};
+use crate::Guid;
 use core::fmt;
 use core::ops::Range;
 use zerocopy::little_endian::{U16, U32, U64};
@@ -47,7 +48,7 @@ impl<'a> TdHobBuilder<'a> {
             .ok_or(BuildError::Range)?;
         self.push(&Resource {
             header: header::<Resource>(HobType::RESOURCE_DESCRIPTOR),
-            owner: [0; 16],
+            owner: Guid([0; 16]),
             resource_type: kind,
             attributes: U32::new(ResourceAttributes::MEMORY.bits()),
             start: U64::new(range.start),

@@ -2,6 +2,7 @@
 
 //! The HOBs that a TD HOB may hold, as they are in memory (`MdePkg/Include/Pi/PiHob.h` in edk2).
 
+use crate::Guid;
 use core::fmt;
 use core::ops::Range;
 use zerocopy::little_endian::{U16, U32, U64};
@@ -194,7 +195,7 @@ pub struct Resource {
     /// Its header.
     pub header: Header,
     /// A GUID that names the owner, or zeros.
-    pub owner: [u8; 16],
+    pub owner: Guid,
     /// What the range is of.
     pub resource_type: ResourceType,
     /// [`ResourceAttributes`].
@@ -237,8 +238,8 @@ pub enum Hob<'a> {
     Resource(&'a Resource),
     /// Data of a format that a GUID names.
     GuidExtension {
-        /// The GUID, in memory order.
-        guid: &'a [u8; 16],
+        /// The GUID.
+        guid: Guid,
         /// The data, with what pads it to a multiple of 8 bytes.
         data: &'a [u8],
     },
@@ -258,7 +259,10 @@ impl<'a> Hob<'a> {
             HobType::CPU => Self::Cpu(Cpu::ref_from_bytes(entry).ok()?),
             HobType::GUID_EXTENSION => {
                 let (guid, data) = body.split_first_chunk()?;
-                Self::GuidExtension { guid, data }
+                Self::GuidExtension {
+                    guid: Guid(*guid),
+                    data,
+                }
             }
             _ => Self::FirmwareVolume(body),
         })

@@ -3,22 +3,16 @@
 //! Where in an image the TDVF descriptor is.
 
 use super::TdvfError;
+use crate::Guid;
 
 /// How far the table's last byte is from the image's end.
 const TABLE_TO_END: usize = 32;
 
-/// A GUID in memory order.
-type Guid = [u8; 16];
+/// The last entry of the table, whose length is that of the whole table.
+const FOOTER: Guid = Guid::new(0x96b582de_1fb2_45f7_baea_a366c55a082d);
 
-/// 96b582de-1fb2-45f7-baea-a366c55a082d: the last entry of the table, whose length is that of the whole table.
-const FOOTER: Guid = [
-    0xde, 0x82, 0xb5, 0x96, 0xb2, 0x1f, 0xf7, 0x45, 0xba, 0xea, 0xa3, 0x66, 0xc5, 0x5a, 0x08, 0x2d,
-];
-
-/// e47a6535-984a-4798-865e-4685a7bf8ec2: the entry that holds the descriptor's distance from the image's end.
-const METADATA_OFFSET: Guid = [
-    0x35, 0x65, 0x7a, 0xe4, 0x4a, 0x98, 0x98, 0x47, 0x86, 0x5e, 0x46, 0x85, 0xa7, 0xbf, 0x8e, 0xc2,
-];
+/// The entry that holds the descriptor's distance from the image's end.
+const METADATA_OFFSET: Guid = Guid::new(0xe47a6535_984a_4798_865e_4685a7bf8ec2);
 
 /// What ends each entry: the length of all of it, then its GUID.
 const ENTRY_TAIL: usize = size_of::<u16>() + size_of::<Guid>();
@@ -82,7 +76,7 @@ fn split_entry_tail(bytes: &[u8]) -> Option<(&[u8], EntryTail)> {
     let (bytes, length) = bytes.split_last_chunk()?;
     let tail = EntryTail {
         length: u16::from_le_bytes(*length).into(),
-        guid: *guid,
+        guid: Guid(*guid),
     };
     Some((bytes, tail))
 }
