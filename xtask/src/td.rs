@@ -6,12 +6,12 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 
-use crate::artefacts::host_cargo;
 use crate::artefacts::module::{self, Rigour};
+use crate::artefacts::{firmware_image, host_cargo};
 use crate::progress::Progress;
 use crate::setup::{self, Environment};
-use crate::vm::cli::{DriverChoice, VmArgs};
-use crate::vm::{Driver, Guest, Plugin};
+use crate::vm::cli::{BootChoice, DriverChoice, VmArgs};
+use crate::vm::{Driver, Guest, Plugin, Start};
 
 /// How long a guest may take to boot. It takes some seconds; the rest is for a machine that is busy with other things.
 const BOOT_LIMIT: Duration = Duration::from_secs(180);
@@ -82,6 +82,25 @@ pub(crate) fn ordinary_guest(environment: &Environment, name: &str) -> Guest {
     guest
 }
 
+/// What a guest needs to boot like that.
+///
+/// # Errors
+/// When the firmware cannot be set up.
+pub(crate) fn start(
+    environment: &Environment,
+    boot: BootChoice,
+    progress: &Progress,
+) -> Result<Start> {
+    match boot {
+        BootChoice::Direct => Ok(Start::Direct),
+        BootChoice::Tdvf => {
+            let firmware = setup::firmware(environment)?;
+            let image = firmware_image::without_secure_boot(environment, &firmware, progress)?;
+            Ok(Start::Firmware(image))
+        }
+    }
+}
+
 /// `cargo xtask vm`. Returns the status to exit with.
 pub(crate) fn run_vm(options: &VmArgs, setup: &setup::Options) -> Result<u8> {
     let environment = setup::environment(setup)?;
@@ -95,6 +114,7 @@ pub(crate) fn run_vm(options: &VmArgs, setup: &setup::Options) -> Result<u8> {
     } else {
         Td::build(&environment, &progress)?
     };
-    let guest = td.guest(&environment, "vm");
+    let mut guest = td.guest(&environment, "vm");
+    guest.start = start(&environment, options.boot, &progress)?;
     options.run(guest, td.module.as_deref())
 }

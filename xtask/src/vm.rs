@@ -62,6 +62,8 @@ pub(crate) struct Guest {
     pub(crate) logs: PathBuf,
     /// How the log's name begins, such as the name of a test.
     pub(crate) name: String,
+    /// How the machine comes to its kernel.
+    pub(crate) start: Start,
     /// What makes the machine a TD; without it, it is an ordinary virtual machine.
     pub(crate) plugin: Option<Plugin>,
     /// Whether to show on our standard error, line by line as they happen, what QEMU writes to its own and the TDCALLs
@@ -87,6 +89,26 @@ pub(crate) struct Guest {
     pub(crate) qemu_arguments: Vec<OsString>,
     /// How long the guest may take until the command starts.
     pub(crate) boot_limit: Duration,
+}
+
+/// How a machine comes to its kernel.
+#[derive(Debug, Clone, Default)]
+pub(crate) enum Start {
+    /// QEMU loads it, and starts it with no firmware but its own.
+    #[default]
+    Direct,
+    /// This firmware starts it, as QEMU hands it over.
+    Firmware(PathBuf),
+}
+
+impl Start {
+    /// The firmware, if it is not QEMU's own.
+    fn firmware(&self) -> Option<&Path> {
+        match self {
+            Self::Direct => None,
+            Self::Firmware(image) => Some(image),
+        }
+    }
 }
 
 /// A plugin for QEMU.
@@ -201,6 +223,7 @@ impl Guest {
             cache,
             logs,
             name: "vm".into(),
+            start: Start::Direct,
             plugin: None,
             trace: false,
             driver: Driver::None(None),

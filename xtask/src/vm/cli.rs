@@ -35,6 +35,9 @@ guest panicked or hung, or QEMU died. A message then says which, and where the g
 #[derive(Debug, Args)]
 #[command(after_long_help = HELP)]
 pub(crate) struct VmArgs {
+    /// How the TD comes to its kernel.
+    #[arg(long, value_enum, default_value_t)]
+    pub(crate) boot: BootChoice,
     /// The driver to load before the command runs.
     #[arg(long, value_enum, default_value_t)]
     pub(crate) driver: DriverChoice,
@@ -69,6 +72,16 @@ pub(crate) struct VmArgs {
         value_name = "COMMAND"
     )]
     pub(crate) command: Vec<OsString>,
+}
+
+/// How the TD is to come to its kernel.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
+pub(crate) enum BootChoice {
+    /// QEMU starts the kernel; nothing is measured.
+    #[default]
+    Direct,
+    /// Debian's TDVF does, and measures it, with Secure Boot off.
+    Tdvf,
 }
 
 /// Which driver the user wants.

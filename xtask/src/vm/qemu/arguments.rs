@@ -47,6 +47,9 @@ pub(super) fn arguments(guest: &Guest, console: &Path) -> Result<Vec<OsString>> 
     for folder in ["usr/share/qemu", "usr/share/seabios"] {
         add("-L", &[guest.root.join(folder).as_os_str().as_bytes()]);
     }
+    if let Some(firmware) = guest.start.firmware() {
+        add("-bios", &[firmware.as_os_str().as_bytes()]);
+    }
     add("-kernel", &[guest.vmlinuz.as_os_str().as_bytes()]);
     let line = PARAMETERS
         .iter()
