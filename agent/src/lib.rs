@@ -40,6 +40,9 @@
 //!
 //! - [`Td`]: TDREPORTs, Quotes, registers and the event log of the TD that this program runs in;
 //! - [`ReportData`]: a nonce and data bound into a report;
+//! - [`runtime_log`]: extending registers so that what was extended is known;
+//! - [`replay`]: what logs say was measured, against the registers, and where they do not agree;
+//! - [`Evidence`]: a Quote and the logs in one file, as Confidential Containers have it; [`cel`]: logs in TCG's form;
 //! - [`Policy`]: what is expected of a TD, as a file;
 //! - [`verify`](mod@verify) (with the feature of this name): Quotes against a root certificate, collateral and
 //!   expectations;
@@ -47,13 +50,18 @@
 //!
 //! Every error is an [`Error`], which says which [`Step`] failed and, where there is something, what to do about it.
 
+pub mod cel;
 mod claim;
 mod error;
+mod evidence;
 #[cfg(feature = "fetch")]
 pub mod fetch;
 mod measured;
 mod policy;
+pub mod replay;
 mod reportdata;
+#[cfg(target_os = "linux")]
+pub mod runtime_log;
 #[cfg(target_os = "linux")]
 mod td;
 #[cfg(feature = "verify")]
@@ -61,6 +69,7 @@ pub mod verify;
 
 pub use claim::{Claim, Outcome};
 pub use error::{Access, Error, Step};
+pub use evidence::{Evidence, EvidenceError};
 pub use measured::Measured;
 pub use policy::{Policy, PolicyError, TcbPolicy, TdPolicy, TCB_STATUSES};
 pub use reportdata::ReportData;

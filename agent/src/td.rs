@@ -231,13 +231,9 @@ impl Td {
         }
         match &self.registers {
             Some(registers) => registers.extend(rtmr, digest, deadline),
-            None => {
-                self.device(Step::Extend)?;
-                Err(Error::Unsupported {
-                    step: Step::Extend,
-                    what: "this driver cannot extend registers: sysfs has none".into(),
-                })
-            }
+            None => self
+                .device(Step::Extend)?
+                .extend(rtmr as u8, digest, deadline),
         }
     }
 

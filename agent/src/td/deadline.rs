@@ -25,7 +25,7 @@ impl From<Duration> for Deadline {
 
 impl Deadline {
     /// What is left of the time.
-    pub(super) fn left(&self) -> Duration {
+    pub(crate) fn left(&self) -> Duration {
         self.limit.saturating_sub(self.begin.elapsed())
     }
 

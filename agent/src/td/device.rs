@@ -11,11 +11,12 @@ use std::fs::{File, OpenOptions};
 use std::os::fd::AsRawFd as _;
 use std::path::{Path, PathBuf};
 use tdx_uapi::ioctl::{
-    Tdx10ReportReq, TdxQuoteHdr, TdxQuoteReq, TdxReportReq, TDX_1_0_CMD_GET_QUOTE,
-    TDX_1_0_CMD_GET_REPORT, TDX_1_5_CMD_GET_QUOTE, TDX_1_5_CMD_GET_QUOTE_IOWR, TDX_CMD_GET_QUOTE,
+    Tdx10ReportReq, TdxExtendRtmrReq, TdxQuoteHdr, TdxQuoteReq, TdxReportReq,
+    TDX_1_0_CMD_GET_QUOTE, TDX_1_0_CMD_GET_REPORT, TDX_1_5_CMD_GET_QUOTE,
+    TDX_1_5_CMD_GET_QUOTE_IOWR, TDX_CMD_EXTEND_RTMR, TDX_CMD_EXTEND_RTMR_IOW, TDX_CMD_GET_QUOTE,
     TDX_CMD_GET_QUOTE_IOWR, TDX_CMD_GET_REPORT,
 };
-use tdx_uapi::{QuoteStatus, REPORTDATA_LEN, TDREPORT_LEN};
+use tdx_uapi::{Digest, QuoteStatus, REPORTDATA_LEN, TDREPORT_LEN};
 use zerocopy::IntoBytes as _;
 
 /// The length of the buffer for a Quote: what the drivers outside of Linux's tree insist on.
@@ -168,6 +169,41 @@ impl Device {
             step,
             what: format!(
                 "{} cannot get Quotes, and there is no configfs-tsm",
+                self.path.display()
+            ),
+        })
+    }
+
+    /// EXTEND_RTMR, in the form that the driver knows.
+    pub(super) fn extend(
+        &self,
+        index: u8,
+        digest: &Digest,
+        deadline: Deadline,
+    ) -> Result<(), Error> {
+        let mut request = TdxExtendRtmrReq {
+            data: digest.0,
+            index,
+        };
+        for number in [TDX_CMD_EXTEND_RTMR, TDX_CMD_EXTEND_RTMR_IOW] {
+            let result = self.repeated(deadline, || {
+                // SAFETY: The request is what this ioctl takes, and exclusively borrowed.
+                unsafe { self.ioctl(number, request.as_mut_bytes().as_mut_ptr()) }
+            });
+            match result {
+                Ok(()) => return Ok(()),
+                Err(Errno::ENOTTY) => {}
+                // Open for reading only.
+                Err(Errno::EBADF) => {
+                    return Err(system::io_error(Step::Extend, &self.path, Errno::EACCES))
+                }
+                Err(error) => return Err(system::io_error(Step::Extend, &self.path, error)),
+            }
+        }
+        Err(Error::Unsupported {
+            step: Step::Extend,
+            what: format!(
+                "{} cannot extend registers, and sysfs has none",
                 self.path.display()
             ),
         })

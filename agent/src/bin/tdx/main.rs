@@ -4,11 +4,17 @@
 
 mod claims;
 mod describe;
+mod eventlog;
+mod evidence;
 mod exit;
+mod extend;
 mod generate;
 mod input;
+mod logs;
 mod output;
+mod policy;
 mod quote;
+mod replay;
 mod report;
 mod reportdata;
 mod status;
@@ -37,6 +43,11 @@ enum Command {
     Report(report::Options),
     Quote(quote::Options),
     Verify(verify::Options),
+    Eventlog(eventlog::Options),
+    Replay(replay::Options),
+    Extend(extend::Options),
+    Policy(policy::Options),
+    Evidence(evidence::Options),
     Completions(generate::Completions),
     Man(generate::Man),
 }
@@ -49,6 +60,11 @@ fn main() -> ExitCode {
         Command::Report(options) => options.run(&output),
         Command::Quote(options) => options.run(&output),
         Command::Verify(options) => options.run(&output),
+        Command::Eventlog(options) => options.run(&output),
+        Command::Replay(options) => options.run(&output),
+        Command::Extend(options) => options.run(&output),
+        Command::Policy(options) => options.run(&output),
+        Command::Evidence(options) => options.run(&output),
         Command::Completions(options) => options.run(),
         Command::Man(options) => options.run(),
     };

@@ -144,11 +144,7 @@ impl Expected {
     fn policy(&self) -> Result<Policy> {
         let mut policy = match &self.policy {
             None => Policy::default(),
-            Some(path) => {
-                let text = String::from_utf8(input::read(path)?)
-                    .with_context(|| format!("{} is no text", path.display()))?;
-                Policy::from_toml(&text).with_context(|| path.display().to_string())?
-            }
+            Some(path) => crate::policy::read(path)?,
         };
         let mut given = Policy::default().td;
         for pair in &self.expect {
