@@ -27,7 +27,7 @@ const SCRIPTS: &str = "userspace-test/clients/python";
 
 /// A TD with Python, the packages and the program `script` of ours, and what a shell does before it runs `python`: then
 /// it has the nonce in base64, too, which is how these programs take it.
-fn guest(
+pub(super) fn guest(
     context: &Context<'_>,
     package: &str,
     script: &str,
@@ -59,7 +59,7 @@ fn guest(
 }
 
 /// What these programs make REPORTDATA of a nonce.
-fn hash(nonce: &[u8]) -> [u8; 64] {
+pub(super) fn hash(nonce: &[u8]) -> [u8; 64] {
     Sha512::digest(nonce).into()
 }
 
