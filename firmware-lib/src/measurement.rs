@@ -56,9 +56,8 @@ pub struct Measurement<'a, T, E> {
     log: LogWriter<'a>,
 }
 
-/// What became of an event whose register was extended.
+/// What became of an event whose register was extended. The log remembers: [`LogWriter::is_truncated`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[must_use = "a log that is truncated does not explain the registers any more"]
 pub enum Recorded {
     /// It is in the log.
     Logged,
