@@ -7,6 +7,7 @@
 mod clients;
 mod context;
 mod driver;
+mod firmware;
 mod obstacles;
 mod quotes;
 mod selftest;
@@ -72,6 +73,7 @@ enum Verdict {
 fn checks() -> impl Iterator<Item = &'static Check> {
     [
         source::CHECKS,
+        firmware::CHECKS,
         driver::CHECKS,
         selftest::CHECKS,
         quotes::CHECKS,
