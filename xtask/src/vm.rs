@@ -17,6 +17,7 @@ pub(crate) mod cli;
 mod console;
 mod control;
 mod cpio;
+mod disk;
 mod failure;
 mod files;
 mod image;
@@ -25,11 +26,13 @@ mod qemu;
 mod quote;
 mod root;
 mod session;
+mod start;
 mod streams;
 mod terminal;
 
 pub(crate) use console::Console;
 pub(crate) use failure::{Failure, What};
+pub(crate) use start::Start;
 pub(crate) use streams::{Stdin, Streams};
 
 use std::ffi::OsString;
@@ -89,26 +92,6 @@ pub(crate) struct Guest {
     pub(crate) qemu_arguments: Vec<OsString>,
     /// How long the guest may take until the command starts.
     pub(crate) boot_limit: Duration,
-}
-
-/// How a machine comes to its kernel.
-#[derive(Debug, Clone, Default)]
-pub(crate) enum Start {
-    /// QEMU loads it, and starts it with no firmware but its own.
-    #[default]
-    Direct,
-    /// This firmware starts it, as QEMU hands it over.
-    Firmware(PathBuf),
-}
-
-impl Start {
-    /// The firmware, if it is not QEMU's own.
-    fn firmware(&self) -> Option<&Path> {
-        match self {
-            Self::Direct => None,
-            Self::Firmware(image) => Some(image),
-        }
-    }
 }
 
 /// A plugin for QEMU.
