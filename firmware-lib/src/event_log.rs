@@ -38,6 +38,7 @@ mod reader;
 #[cfg(feature = "reader")]
 mod replay;
 mod spec_id;
+#[cfg_attr(not(feature = "reader"), allow(dead_code))]
 mod walk;
 #[cfg(feature = "writer")]
 mod writer;

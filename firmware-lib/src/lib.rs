@@ -33,6 +33,8 @@ pub mod event_data;
 #[cfg(any(feature = "reader", feature = "writer"))]
 pub mod event_log;
 mod event_type;
+#[cfg(feature = "predict")]
+pub mod expect;
 mod guid;
 mod hash;
 #[cfg(feature = "hob")]

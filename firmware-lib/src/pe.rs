@@ -19,6 +19,7 @@ pub use error::PeError;
 
 use crate::{HashEngine, Hasher};
 use core::fmt;
+use core::ops::Range;
 use header::{Header, Section};
 use tdx_uapi::Digest;
 
@@ -58,24 +59,32 @@ impl<'a> PeImage<'a> {
     /// The Authenticode hash, which firmware extends RTMR1 with before it starts the image.
     pub fn authenticode(&self, engine: &impl HashEngine) -> Digest {
         let mut hasher = engine.hasher();
-        for part in self.header_parts() {
-            hasher.update(part);
-        }
-        let mut end = self.header.size_of_headers;
-        let mut hashed = self.header.size_of_headers;
-        // In the order of the file, which need not be that of the table. There is nowhere to sort it, and it is short.
-        while let Some(section) = self.next_section(end) {
-            hasher.update(&self.bytes[section.start..section.end]);
-            hashed += section.end - section.start;
-            end = section.end;
-        }
-        // What no section holds, counted from the sum of what was hashed: the same bytes as what is behind the last
-        // section if there are no gaps between sections.
-        let certificates = self.header.certificates.map_or(0, |(_, size)| size);
-        if let Some(rest) = self.bytes.get(hashed..self.bytes.len() - certificates) {
-            hasher.update(rest);
+        for range in self.hashed_ranges() {
+            hasher.update(&self.bytes[range]);
         }
         hasher.finish()
+    }
+
+    /// Which bytes of the file are hashed, in order.
+    pub fn hashed_ranges(&self) -> impl Iterator<Item = Range<usize>> + use<'a> {
+        let image = *self;
+        let headers = image.header.size_of_headers;
+        // The end of the last section, and how much was hashed up to there.
+        let mut state = Some((headers, headers));
+        let sections = core::iter::from_fn(move || {
+            let (end, hashed) = state?;
+            // In the order of the file, which need not be that of the table. There is nowhere to sort it, and it is short.
+            if let Some(section) = image.next_section(end) {
+                state = Some((section.end, hashed + (section.end - section.start)));
+                return Some(section.start..section.end);
+            }
+            state = None;
+            // What no section holds, counted from the sum of what was hashed: the same bytes as what is behind the last
+            // section if there are no gaps between sections.
+            let certificates = image.header.certificates.map_or(0, |(_, size)| size);
+            Some(hashed..image.bytes.len() - certificates)
+        });
+        image.header_ranges().into_iter().chain(sections)
     }
 
     /// The subsystem: 10 for an EFI application.
@@ -84,7 +93,7 @@ impl<'a> PeImage<'a> {
     }
 
     /// The header without the checksum and the certificate table's directory entry.
-    fn header_parts(&self) -> [&'a [u8]; 3] {
+    fn header_ranges(&self) -> [Range<usize>; 3] {
         let header = &self.header;
         let after_checksum = header.checksum + 4;
         let (before_entry, after_entry) = match header.certificate_entry {
@@ -92,9 +101,9 @@ impl<'a> PeImage<'a> {
             None => (after_checksum, after_checksum),
         };
         [
-            &self.bytes[..header.checksum],
-            &self.bytes[after_checksum..before_entry],
-            &self.bytes[after_entry..header.size_of_headers],
+            0..header.checksum,
+            after_checksum..before_entry,
+            after_entry..header.size_of_headers,
         ]
     }
 

@@ -5,6 +5,7 @@
 use std::process::ExitCode;
 
 use tdx_call::RtmrIndex;
+use tdx_firmware::ccel::Ccel;
 use tdx_firmware::event_data::EventData;
 use tdx_firmware::event_log::{DataCheck, Event, EventLog};
 use tdx_firmware::{EventType, MrIndex, Sha2};
@@ -12,6 +13,7 @@ use tdx_uapi::Digest;
 
 fn main() -> ExitCode {
     testdata::run(vec![
+        testdata::test(real_ccel_table_is_read, ["ccel-table.bin"]),
         testdata::test(
             grub_log_replays_to_the_registers_of_the_quote,
             ["ccel-grub.bin", "ccel-grub.quote.bin", "ccel-grub.ima.bin"],
@@ -113,7 +115,7 @@ fn grub_log_is_understood_to_the_last_event([log]: [Vec<u8>; 1]) {
         "RTMR0 EV_EFI_VARIABLE_DRIVER_CONFIG: variable SecureBoot = off",
         "RTMR0 EV_EFI_VARIABLE_DRIVER_CONFIG: variable PK = empty",
         "RTMR0 EV_EFI_VARIABLE_BOOT: variable BootOrder = Boot 0000 0001",
-        "RTMR0 EV_EFI_VARIABLE_AUTHORITY: variable SbatLevel = \"sbat,1,2021030218\\n\"",
+        "RTMR0 EV_EFI_VARIABLE_AUTHORITY: variable SbatLevel = \"sbat,1,2022052400\\ngrub,2\\n\"",
         "RTMR0 EV_SEPARATOR: separator",
         "RTMR1 EV_EFI_ACTION: \"Calling EFI Application from Boot Option\"",
         "RTMR2 EV_IPL: GRUB command \"set default=0\"",
@@ -124,7 +126,7 @@ fn grub_log_is_understood_to_the_last_event([log]: [Vec<u8>; 1]) {
     assert!(
         lines
             .iter()
-            .any(|line| line.contains("image PciRoot(0x0)/Pci(0x4,0x0)/")),
+            .any(|line| line.contains("image PciRoot(0x0)/Pci(0x3,0x0)/HD(15,GPT,507A4A79-ECA4-4FD0-8BBC-D5F4FAC3E723,0x2800,0x35000)/")),
         "{lines:#?}"
     );
     assert!(
@@ -195,4 +197,8 @@ fn cut_logs_keep_the_events_before_the_cut([log]: [Vec<u8>; 1]) {
         assert_eq!(kept, whole[..expected], "cut at {cut}");
         assert!(found.next().is_none(), "cut at {cut}");
     }
+}
+
+fn real_ccel_table_is_read([table]: [Vec<u8>; 1]) {
+    assert_eq!(Ccel::parse(&table), Ok(Ccel::tdx(0x7d64_9000, 0x1_0000)));
 }

@@ -65,10 +65,10 @@ impl fmt::Display for Ucs2<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for unit in char::decode_utf16(self.units()) {
             let unit = unit.unwrap_or(char::REPLACEMENT_CHARACTER);
-            if unit.is_control() {
-                write!(f, "{}", unit.escape_default())?;
-            } else {
-                f.write_char(unit)?;
+            match unit {
+                ' '..='~' => f.write_char(unit)?,
+                // Letters as they are, and what turns text around or ends lines not.
+                other => write!(f, "{}", other.escape_debug())?,
             }
         }
         Ok(())

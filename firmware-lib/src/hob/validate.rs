@@ -55,26 +55,27 @@ pub(super) fn header(header: &Header, offset: usize) -> Result<(), HobError> {
 
 /// Checks the body of a HOB whose header is good; `body` includes the header. Returns whether it ends the list.
 pub(super) fn entry(header: &Header, body: &[u8], offset: usize) -> Result<bool, HobError> {
+    // The lengths were checked, so that a body is one of its type.
     match header.hob_type {
-        HobType::END => return Ok(true),
         HobType::HANDOFF => {
-            if let Ok(handoff) = Handoff::ref_from_bytes(body) {
-                check_handoff(handoff, offset)?;
-            }
+            Handoff::ref_from_bytes(body).map_or(Ok(()), |hob| check_handoff(hob, offset))?;
         }
         HobType::RESOURCE_DESCRIPTOR => {
-            if let Ok(resource) = Resource::ref_from_bytes(body) {
-                check_resource(resource, offset)?;
-            }
+            Resource::ref_from_bytes(body).map_or(Ok(()), |hob| check_resource(hob, offset))?;
         }
         HobType::CPU => {
-            if Cpu::ref_from_bytes(body).is_ok_and(|cpu| cpu.reserved != [0; 6]) {
-                return Err(HobError::Reserved { offset });
-            }
+            Cpu::ref_from_bytes(body).map_or(Ok(()), |hob| check_cpu(hob, offset))?;
         }
         _ => {}
     }
-    Ok(false)
+    Ok(header.hob_type == HobType::END)
+}
+
+fn check_cpu(cpu: &Cpu, offset: usize) -> Result<(), HobError> {
+    match cpu.reserved {
+        [0, 0, 0, 0, 0, 0] => Ok(()),
+        _ => Err(HobError::Reserved { offset }),
+    }
 }
 
 fn check_handoff(handoff: &Handoff, offset: usize) -> Result<(), HobError> {
