@@ -13,8 +13,9 @@
 //! | `sha2` | `Sha2`, a [`HashEngine`] in software |
 //! | `writer` | measuring: RTMR extension, the log's writer |
 //! | `reader` | the log's reader, replay, typed event data |
-//! | `hob` | the TD HOB's parser |
+//! | `hob` | the TD HOB's parser and builder |
 //! | `tdvf` | TDVF metadata, and the MRTD of an image |
+//! | `pe` | the Authenticode hash of a PE image |
 //! | `predict` | the values that RTMRs are to have after a boot |
 //!
 //! All are on by default; firmware turns `default-features` off and names what it uses.
@@ -32,14 +33,24 @@ pub mod event_data;
 #[cfg(any(feature = "reader", feature = "writer"))]
 pub mod event_log;
 mod event_type;
+#[cfg(feature = "predict")]
+pub mod expect;
 mod guid;
 mod hash;
+#[cfg(feature = "hob")]
+pub mod hob;
 #[cfg(feature = "writer")]
 pub mod measurement;
 mod mr;
+#[cfg(feature = "tdvf")]
+pub mod mrtd;
+#[cfg(feature = "pe")]
+pub mod pe;
 #[cfg(feature = "writer")]
 pub mod protocol;
 mod rtmrs;
+#[cfg(feature = "tdvf")]
+pub mod tdvf;
 
 pub use event_type::EventType;
 pub use guid::Guid;

@@ -94,6 +94,7 @@
 
 extern crate alloc;
 
+mod build;
 mod call;
 #[cfg(feature = "config")]
 mod config;
@@ -114,10 +115,13 @@ mod td;
 mod trace;
 mod vcpu;
 
+pub use build::{BuildError, TdBuild};
 #[cfg(feature = "config")]
 pub use config::{Config, ConfigError};
 pub use fault::{Fault, FaultAnswer, FaultTarget};
-pub use host::{HostPolicy, QuoteBehaviour, QuoteJob};
+pub use host::{
+    Execution, HostInstruction, HostPolicy, InstructionResult, QuoteBehaviour, QuoteJob,
+};
 pub use in_process::InProcess;
 pub use machine::{Answer, Machine, Unmapped};
 pub use outcome::{Cause, EptViolation, Exception, Outcome};

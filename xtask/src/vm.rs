@@ -17,6 +17,7 @@ pub(crate) mod cli;
 mod console;
 mod control;
 mod cpio;
+mod disk;
 mod failure;
 mod files;
 mod image;
@@ -25,11 +26,13 @@ mod qemu;
 mod quote;
 pub(crate) mod root;
 mod session;
+mod start;
 mod streams;
 mod terminal;
 
 pub(crate) use console::Console;
 pub(crate) use failure::{Failure, What};
+pub(crate) use start::Start;
 pub(crate) use streams::{Stdin, Streams};
 
 use std::ffi::OsString;
@@ -62,6 +65,8 @@ pub(crate) struct Guest {
     pub(crate) logs: PathBuf,
     /// How the log's name begins, such as the name of a test.
     pub(crate) name: String,
+    /// How the machine comes to its kernel.
+    pub(crate) start: Start,
     /// What makes the machine a TD; without it, it is an ordinary virtual machine.
     pub(crate) plugin: Option<Plugin>,
     /// Whether to show on our standard error, line by line as they happen, what QEMU writes to its own and the TDCALLs
@@ -201,6 +206,7 @@ impl Guest {
             cache,
             logs,
             name: "vm".into(),
+            start: Start::Direct,
             plugin: None,
             trace: false,
             driver: Driver::None(None),

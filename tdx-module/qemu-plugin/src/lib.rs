@@ -44,25 +44,34 @@ mod count;
 mod cpuid;
 mod fatal;
 mod ffi;
+mod firmware;
+mod in_place;
 mod memory;
 mod options;
+mod pause;
 mod plugin;
 mod quote;
 mod ram;
 mod registers;
+mod rom;
+mod start;
+mod stub;
 mod tdcall;
 mod trace;
 mod translate;
 mod vcpu;
 
 use crate::configure::configure;
+use crate::in_place::InPlace;
 use crate::options::Options;
 use crate::plugin::{Control, Plugin};
 use crate::quote::Quotes;
+use crate::start::Starts;
 use crate::trace::TraceSink;
 use core::ffi::{c_char, c_int, CStr};
 use core::ptr;
 use std::error::Error;
+use std::sync::OnceLock;
 
 /// The version of QEMU's plugin interface that this plugin is written for; QEMU looks at it before all else.
 #[no_mangle]
@@ -130,6 +139,9 @@ fn load(info: &ffi::qemu_info_t, arguments: &[&CStr]) -> Result<Plugin, Box<dyn 
         quotes: Quotes::new(&config.platform, config.td.vcpus)?,
         trace: trace.transpose()?,
         control: options.control.then(Control::new),
+        firmware: OnceLock::new(),
+        starts: Starts::new(config.td.vcpus),
+        in_place: InPlace::new(),
         config,
     })
 }

@@ -56,7 +56,7 @@ const NAMES: &[(&str, &str)] = &[
 const TERMINALS: &str = "usr/share/terminfo";
 
 /// How the names of what is being built begin.
-const UNFINISHED: &str = "unfinished-";
+pub(super) const UNFINISHED: &str = "unfinished-";
 
 const FOLDERS: &[(&str, u32)] = &[
     ("dev", 0o755),

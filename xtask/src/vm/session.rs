@@ -88,7 +88,7 @@ impl Session {
             .tempfile_in(&guest.logs)
             .with_context(|| format!("cannot write in {}", guest.logs.display()))?
             .into_temp_path();
-        let (qemu, channels) = Qemu::start(guest, &image, &log, boot.terminal.is_some())?;
+        let (qemu, channels) = Qemu::start(guest, image, &log, boot.terminal.is_some())?;
         let session = Self {
             qemu,
             control: Control::new(channels.control),
