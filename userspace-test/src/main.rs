@@ -25,6 +25,7 @@ mod memory;
 mod module;
 mod options;
 mod quote;
+mod registers;
 mod report;
 mod tests;
 mod tsm;

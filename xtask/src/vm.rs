@@ -23,7 +23,7 @@ mod image;
 mod modules;
 mod qemu;
 mod quote;
-mod root;
+pub(crate) mod root;
 mod session;
 mod streams;
 mod terminal;

@@ -34,7 +34,7 @@ pub(super) fn guest(
     nonce: &[u8],
 ) -> Result<(Guest, String)> {
     let environment = context.environment;
-    let packages = pypi::clients(&environment.paths, &context.progress)?;
+    let packages = pypi::clients(environment, &context.progress)?;
     let root = &environment.root;
     // A link, such as to `python3.13`, which is what the folder of its library is called, too.
     let python = root.join("usr/bin/python3");
@@ -65,7 +65,7 @@ pub(super) fn hash(nonce: &[u8]) -> [u8; 64] {
 
 /// The verdict, with the version of the package.
 fn versioned(context: &Context<'_>, package: &str, verdict: Verdict) -> Result<Verdict> {
-    let folder = pypi::clients(&context.environment.paths, &context.progress)?;
+    let folder = pypi::clients(context.environment, &context.progress)?;
     let version = pypi::version(&folder, package)?;
     Ok(match verdict {
         Verdict::Passed(seen) => Verdict::Passed(format!("{version}: {seen}")),
