@@ -65,7 +65,7 @@ extern "C" fn main(hob: u64) -> ! {
 }
 
 fn run(tdx: Instruction, mut out: Host, hob: u64) -> Result<(), Failure> {
-    let info = vp_info(&tdx).map_err(failed("TDG.VP.INFO"))?;
+    let info = vp_info(&tdx).map_err(failed(out, "TDG.VP.INFO"))?;
     writeln!(out, "TD with {} vCPUs, GPAW {}", info.vcpus, info.gpa_width)?;
 
     if hob != TD_HOB {
@@ -76,7 +76,7 @@ fn run(tdx: Instruction, mut out: Host, hob: u64) -> Result<(), Failure> {
     // SAFETY: The VMM added this memory to the TD, as the metadata asks; it is mapped one to one, private, and nothing
     // here writes to it.
     let hob = unsafe { slice::from_raw_parts(TD_HOB as *const u8, TD_HOB_SIZE) };
-    let hob = TdHob::parse(hob).map_err(failed("TD HOB"))?;
+    let hob = TdHob::parse(hob).map_err(failed(out, "TD HOB"))?;
     for resource in hob.resources() {
         if let Some(range) = resource.range() {
             writeln!(out, "memory {range:#x?} {:?}", resource.resource_type)?;
@@ -84,13 +84,13 @@ fn run(tdx: Instruction, mut out: Host, hob: u64) -> Result<(), Failure> {
     }
 
     let mut area = [0; LOG_SIZE];
-    let log = LogWriter::new(&mut area).map_err(failed("log"))?;
+    let log = LogWriter::new(&mut area).map_err(failed(out, "log"))?;
     let mut buffer = ExtendBuffer::ZERO;
     let gpa = gpa_of(&buffer);
     // SAFETY: All memory is mapped one to one.
     let buffer = unsafe { OperandMut::new(&mut buffer, gpa) };
     let mut measurement = Measurement::new(&tdx, buffer, Sha2, log);
-    let extend = || failed("TDG.MR.RTMR.EXTEND");
+    let extend = || failed(out, "TDG.MR.RTMR.EXTEND");
     let _ = measurement
         .td_hob(Payload::Bytes(hob.measured()), TD_HOB)
         .map_err(extend())?;
@@ -104,15 +104,15 @@ fn run(tdx: Instruction, mut out: Host, hob: u64) -> Result<(), Failure> {
         .map_err(extend())?;
 
     let log = measurement.log().bytes();
-    let events = EventLog::parse(log).map_err(failed("log"))?;
+    let events = EventLog::parse(log).map_err(failed(out, "log"))?;
     for event in events.events() {
-        writeln!(out, "event {}", event.map_err(failed("log"))?)?;
+        writeln!(out, "event {}", event.map_err(failed(out, "log"))?)?;
     }
     for line in log.chunks(64) {
         writeln!(out, "log {}", tdx_uapi::Hex(line))?;
     }
-    let replayed = *events.replay(Sha2).map_err(failed("log"))?.rtmrs();
-    let registers = registers(tdx)?;
+    let replayed = *events.replay(Sha2).map_err(failed(out, "log"))?.rtmrs();
+    let registers = registers(tdx, out)?;
     let reported = report(tdx, out)?;
     for rtmr in RtmrIndex::ALL {
         writeln!(out, "RTMR{} {}", rtmr as u8, registers[rtmr])?;
@@ -130,14 +130,14 @@ fn run(tdx: Instruction, mut out: Host, hob: u64) -> Result<(), Failure> {
 }
 
 /// The registers as TDG.VM.RD has them.
-fn registers(tdx: Instruction) -> Result<Rtmrs, Failure> {
+fn registers(tdx: Instruction, out: Host) -> Result<Rtmrs, Failure> {
     let mut rtmrs = Rtmrs::ZERO;
     let words = rtmrs
         .0
         .iter_mut()
         .flat_map(|rtmr| rtmr.0.chunks_exact_mut(8));
     for (word, field) in words.zip(RTMR_FIELD..) {
-        let value = vm_rd(&tdx, FieldId(field)).map_err(failed("TDG.VM.RD"))?;
+        let value = vm_rd(&tdx, FieldId(field)).map_err(failed(out, "TDG.VM.RD"))?;
         word.copy_from_slice(&value.to_le_bytes());
     }
     Ok(rtmrs)
@@ -155,11 +155,11 @@ fn report(tdx: Instruction, mut out: Host) -> Result<Rtmrs, Failure> {
             OperandMut::new(&mut report, report_gpa),
         )
     };
-    mr_report(&tdx, &mut operand, &reportdata).map_err(failed("TDG.MR.REPORT"))?;
-    let report = TdReport::parse(&report.0).map_err(failed("TDREPORT"))?;
+    mr_report(&tdx, &mut operand, &reportdata).map_err(failed(out, "TDG.MR.REPORT"))?;
+    let report = TdReport::parse(&report.0).map_err(failed(out, "TDREPORT"))?;
     report
         .check_hashes(|bytes| Sha2.digest(&[bytes]).0)
-        .map_err(failed("TDREPORT"))?;
+        .map_err(failed(out, "TDREPORT"))?;
     writeln!(out, "MRTD {}", report.td_info.mrtd)?;
     Ok(Rtmrs(report.td_info.rtmr))
 }
@@ -173,38 +173,17 @@ fn gpa_of<T>(value: &T) -> Gpa {
 enum Failure {
     /// Something that should hold does not.
     Check(&'static str),
-    /// What was done, and how it failed.
-    Step(&'static str, Message),
+    /// Something could not be done; the error was told.
+    Step(&'static str),
     /// The serial port took no text.
     Output,
 }
 
-/// An error's text, as far as it fits.
-struct Message {
-    text: [u8; 160],
-    used: usize,
-}
-
-/// Makes a failure of the error of something that was done.
-fn failed<E: Error>(step: &'static str) -> impl FnOnce(E) -> Failure {
-    move |error| {
-        let mut message = Message {
-            text: [0; 160],
-            used: 0,
-        };
-        // What does not fit is left out.
-        let _ = write!(message, "{error}");
-        Failure::Step(step, message)
-    }
-}
-
-impl Write for Message {
-    fn write_str(&mut self, text: &str) -> fmt::Result {
-        let rest = &mut self.text[self.used..];
-        let fits = text.len().min(rest.len());
-        rest[..fits].copy_from_slice(&text.as_bytes()[..fits]);
-        self.used += fits;
-        Ok(())
+/// Tells the error of something that was done, and makes a failure of it.
+fn failed<E: Error>(mut out: Host, step: &'static str) -> impl FnOnce(E) -> Failure {
+    move |error| match writeln!(out, "{step}: {error}") {
+        Ok(()) => Failure::Step(step),
+        Err(fmt::Error) => Failure::Output,
     }
 }
 
@@ -218,12 +197,7 @@ impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Check(text) => f.write_str(text),
-            Self::Step(step, Message { text, used }) => {
-                let text = text[..*used].utf8_chunks();
-                write!(f, "{step}: ")?;
-                text.map(|chunk| chunk.valid())
-                    .try_for_each(|text| f.write_str(text))
-            }
+            Self::Step(step) => write!(f, "{step} failed"),
             Self::Output => f.write_str("cannot write"),
         }
     }
