@@ -61,3 +61,8 @@ pub use hash::{Sha2, Sha2Hasher};
 pub use measurement::Measurement;
 pub use mr::MrIndex;
 pub use rtmrs::Rtmrs;
+
+/// The code of the page for firmware builders is compiled as documentation tests.
+#[cfg(all(doctest, feature = "reader", feature = "writer", feature = "sha2"))]
+#[doc = include_str!("../../docs/firmware.md")]
+pub struct FirmwarePage;

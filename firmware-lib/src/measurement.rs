@@ -50,15 +50,14 @@ const ATTEMPTS: u32 = 1 << 20;
 /// ```
 #[derive(Debug)]
 pub struct Measurement<'a, T, E> {
-    tdx: &'a T,
+    tdx: T,
     buffer: OperandMut<'a, ExtendBuffer>,
     engine: E,
     log: LogWriter<'a>,
 }
 
-/// What became of an event whose register was extended.
+/// What became of an event whose register was extended. The log remembers: [`LogWriter::is_truncated`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[must_use = "a log that is truncated does not explain the registers any more"]
 pub enum Recorded {
     /// It is in the log.
     Logged,
@@ -90,7 +89,7 @@ impl<'a, T: Transport, E: HashEngine> Measurement<'a, T, E> {
     /// Measures with these: how the TDX module is called, where it reads digests, where SHA-384 comes from, and where
     /// events are written.
     pub fn new(
-        tdx: &'a T,
+        tdx: T,
         buffer: OperandMut<'a, ExtendBuffer>,
         engine: E,
         log: LogWriter<'a>,
@@ -131,7 +130,7 @@ impl<'a, T: Transport, E: HashEngine> Measurement<'a, T, E> {
         let digest = match event_type {
             EventType::NO_ACTION => &Digest::ZERO,
             _ => {
-                extend(self.tdx, &mut self.buffer, rtmr, digest)?;
+                extend(&self.tdx, &mut self.buffer, rtmr, digest)?;
                 digest
             }
         };
@@ -169,7 +168,7 @@ impl<'a, T: Transport, E: HashEngine> Measurement<'a, T, E> {
     ///
     /// When the TDX module refuses; the register is not changed then.
     pub fn extend_only(&mut self, rtmr: RtmrIndex, digest: &Digest) -> Result<(), Error> {
-        extend(self.tdx, &mut self.buffer, rtmr, digest)
+        extend(&self.tdx, &mut self.buffer, rtmr, digest)
     }
 }
 

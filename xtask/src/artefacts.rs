@@ -16,4 +16,4 @@ pub(crate) mod module;
 pub(crate) mod root_cargo;
 
 /// Where the project's source is seen in the root, read-only.
-const PROJECT: &str = "/project";
+pub(crate) const PROJECT: &str = "/project";

@@ -7,6 +7,7 @@
 mod clients;
 mod context;
 mod driver;
+mod firmware;
 mod obstacles;
 mod selftest;
 mod source;
@@ -70,6 +71,7 @@ enum Verdict {
 fn checks() -> impl Iterator<Item = &'static Check> {
     [
         source::CHECKS,
+        firmware::CHECKS,
         driver::CHECKS,
         selftest::CHECKS,
         clients::CHECKS,

@@ -152,7 +152,7 @@ impl<T: Transport, E: HashEngine> Measurement<'_, T, E> {
     ///
     /// As of [`Measurement::record`].
     pub fn exit_boot_services(&mut self, success: bool) -> Result<Recorded, Error> {
-        let _ = self.action(action::EXIT_BOOT_SERVICES_INVOCATION)?;
+        self.action(action::EXIT_BOOT_SERVICES_INVOCATION)?;
         self.action(match success {
             true => action::EXIT_BOOT_SERVICES_SUCCESS,
             false => action::EXIT_BOOT_SERVICES_FAILURE,

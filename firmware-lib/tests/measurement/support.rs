@@ -7,7 +7,7 @@ use tdx_firmware::event_log::{EventLog, LogWriter};
 use tdx_firmware::{Measurement, Rtmrs, Sha2};
 use tdx_module::{InProcess, Platform, TdParameters};
 
-pub(crate) type Measuring<'a> = Measurement<'a, InProcess, Sha2>;
+pub(crate) type Measuring<'a> = Measurement<'a, &'a InProcess, Sha2>;
 
 /// A TD whose memory is this process.
 pub(crate) fn td() -> InProcess {
