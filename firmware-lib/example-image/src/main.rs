@@ -9,7 +9,7 @@
 //!
 //! ```sh
 //! cargo build --release
-//! objcopy -O binary ../../target/example-image/x86_64-unknown-linux-gnu/release/tdx-firmware-example example.fd
+//! objcopy -O binary ../../target/example-image/release/tdx-firmware-example example.fd
 //! ```
 //!
 //! makes an image for QEMU's `-bios`; `cargo xtask test firmware-image` does it, boots it in an emulated TD and checks what
