@@ -46,7 +46,7 @@ use std::time::Duration;
 /// On an AMD processor Linux takes itself for a guest that AMD's means protect (arch/x86/kernel/cpu/amd.c,
 /// `bsp_determine_snp`), and forgets that it is a TD: it shares no memory with the host and bounces no DMA.
 /// TDX is enumerated in CPUID leaf 21h, up to which the leaves have to reach.
-const CPU: &str = "max,vendor=GenuineIntel,level=0x21";
+pub(crate) const CPU: &str = "max,vendor=GenuineIntel,level=0x21";
 
 /// A machine that can be booted, again and again.
 #[derive(Debug, Clone)]
