@@ -32,7 +32,7 @@ pub(super) fn script() -> String {
     format!(
         "modprobe -a qemu_fw_cfg efivarfs
         mount -t efivarfs efivarfs {VARIABLES} 2>/dev/null
-        ./{PROGRAM} report --out {REPORT} >/dev/null || exit 1
+        ./{PROGRAM} report --device /dev/tdx_guest --out {REPORT} >/dev/null || exit 1
         for file in {REPORT} {TABLE} {LOG} {SMBIOS} {FW_CFG}/bootorder/raw {FW_CFG}/etc/table-loader/raw \
             {FW_CFG}/etc/acpi/*/raw {VARIABLES}/BootOrder-* {VARIABLES}/Boot0*-*
         do
