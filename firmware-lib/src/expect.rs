@@ -19,6 +19,7 @@ mod event;
 mod fw_cfg;
 mod kernel;
 mod payload;
+mod smbios;
 mod variables;
 
 pub use acpi::{AcpiBlobs, Blob};
@@ -29,6 +30,7 @@ pub use event::{ExpectedEvent, What};
 pub use fw_cfg::{FwCfgFile, MEASURED_FW_CFG};
 pub use kernel::{KernelHeader, PatchedKernel};
 pub use payload::{DirectBoot, DiskBoot, Image, Payload};
+pub use smbios::smbios_digest;
 pub use variables::{StoredVariable, VariableStore};
 
 use crate::hob::TdHob;
@@ -47,6 +49,18 @@ pub enum BootSeparator {
     Rtmr1,
     /// In RTMR0, which then has two: edk2 before that.
     Rtmr0,
+}
+
+/// What is measured of the SMBIOS table.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Smbios {
+    /// Nothing: edk2 before its stable202505.
+    NotMeasured,
+    /// Something that is not known.
+    #[default]
+    Unknown,
+    /// A hash of it, by [`smbios_digest`].
+    Digest(Digest),
 }
 
 /// A UEFI variable that says what to boot.
@@ -81,6 +95,8 @@ pub struct Boot<'a> {
     pub fw_cfg: Option<&'a [FwCfgFile<'a>]>,
     /// What ACPI tables are made of. `None` if that is not known.
     pub acpi: Option<AcpiBlobs<'a>>,
+    /// The SMBIOS table.
+    pub smbios: Smbios,
     /// BootOrder and the options that it names, in this order. `None` if they are not known: firmware makes them of the
     /// devices that it finds.
     pub boot_variables: Option<&'a [BootVariable<'a>]>,
@@ -199,6 +215,14 @@ impl<'a> Boot<'a> {
 
     /// What is measured before the first boot option, or the kernel of a direct boot, is started.
     fn ready_to_boot<'s, E: HashEngine>(&'s self, sink: &mut Sink<'_, 's, E>) {
+        let event_type = EventType::EFI_HANDOFF_TABLES;
+        match self.smbios {
+            Smbios::NotMeasured => {}
+            Smbios::Unknown => sink.unknown(RtmrIndex::Rtmr0, event_type, What::Smbios),
+            Smbios::Digest(digest) => {
+                sink.digest(RtmrIndex::Rtmr0, event_type, What::Smbios, digest);
+            }
+        }
         let event_type = EventType::EFI_VARIABLE_BOOT;
         match self.boot_variables {
             Some(variables) => {

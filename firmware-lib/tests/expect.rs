@@ -9,8 +9,9 @@ use proptest::prelude::*;
 use tdx_call::{ExtendBuffer, Gpa, OperandMut, RtmrIndex};
 use tdx_firmware::event_log::{EventLog, LogWriter};
 use tdx_firmware::expect::{
-    AcpiBlobs, Authority, Blob, Boot, BootSeparator, BootVariable, Difference, DirectBoot,
-    DiskBoot, ExpectError, FwCfgFile, Image, KernelHeader, Payload, Summary, VariableStore, What,
+    smbios_digest, AcpiBlobs, Authority, Blob, Boot, BootSeparator, BootVariable, Difference,
+    DirectBoot, DiskBoot, ExpectError, FwCfgFile, Image, KernelHeader, Payload, Smbios, Summary,
+    VariableStore, What,
 };
 use tdx_firmware::hob::{qemu, TdHob};
 use tdx_firmware::measurement::Recorded;
@@ -114,12 +115,25 @@ fn table_loader() -> Vec<u8> {
     loader
 }
 
+/// An SMBIOS table of a system with a serial number and of one structure that is not measured.
+fn smbios() -> Vec<u8> {
+    let mut system = vec![1, 27, 0, 1];
+    // Maker, product, version and serial number, UUID, wake-up type, two strings more.
+    system.extend([1, 2, 0, 3]);
+    system.extend([0x55; 16]);
+    system.extend([6, 0, 0]);
+    system.extend(b"QEMU\0Machine\0serial\0\0");
+    let secret = [&[11, 5, 1, 1, 1][..], b"text\0\0"].concat();
+    [&system[..], &secret, &[127, 4, 2, 1, 0, 0]].concat()
+}
+
 /// All that a boot is described with.
 struct Parts {
     firmware: Vec<u8>,
     td_hob: Vec<u8>,
     table_loader: Vec<u8>,
     acpi_tables: Vec<u8>,
+    smbios: Vec<u8>,
     boot_order: Vec<u8>,
     kernel: Vec<u8>,
     command_line: String,
@@ -134,6 +148,7 @@ impl Parts {
             firmware,
             table_loader: table_loader(),
             acpi_tables: b"tables".to_vec(),
+            smbios: smbios(),
             boot_order: vec![0, 0],
             kernel: kernel(),
             command_line: "console=ttyS0".to_owned(),
@@ -183,6 +198,7 @@ impl Parts {
                 table_loader: &self.table_loader,
                 files: &files,
             }),
+            smbios: Smbios::Digest(smbios_digest(&Sha2, &self.smbios).unwrap()),
             boot_variables: Some(&variables),
             boot_separator: BootSeparator::Rtmr1,
             payload: Payload::Direct(DirectBoot {
@@ -266,13 +282,13 @@ fn the_log_of_a_boot_replays_to_what_is_expected() {
     assert_eq!(replay.rtmrs().0[3], Digest::ZERO);
     let (told, summary) = explain(&parts);
     assert_eq!(told, Vec::<String>::new());
-    assert_eq!(summary.equal, 2 + 2 + 5 + 1 + 3 + 1 + 5 + 2);
+    assert_eq!(summary.equal, 2 + 2 + 5 + 1 + 3 + 2 + 5 + 2);
 }
 
 #[test]
 fn each_part_changes_its_register_and_is_explained() {
     type Change = fn(&mut Parts);
-    let changes: [(Change, usize, &str); 8] = [
+    let changes: [(Change, usize, &str); 9] = [
         (|parts| parts.td_hob[80] ^= 1, 0, "changed TD HOB"),
         (|parts| parts.firmware[0xff0] ^= 1, 0, "changed CFV"),
         (
@@ -285,6 +301,7 @@ fn each_part_changes_its_register_and_is_explained() {
             0,
             "changed ACPI blob etc/acpi/tables",
         ),
+        (|parts| parts.smbios[28] ^= 1, 0, "changed SMBIOS table"),
         (
             |parts| parts.boot_order[0] ^= 1,
             0,
@@ -344,6 +361,7 @@ fn what_is_not_known_is_not_predicted_and_not_missed() {
     let unknown = |boot: &mut Boot<'_>| {
         boot.td_hob = None;
         boot.acpi = None;
+        boot.smbios = Smbios::Unknown;
         boot.boot_variables = None;
     };
     let rtmrs = parts.with(unknown, |boot| boot.rtmrs(&Sha2).unwrap());
@@ -355,7 +373,7 @@ fn what_is_not_known_is_not_predicted_and_not_missed() {
         boot.compare(&Sha2, &log, |difference| panic!("{difference}"))
             .unwrap()
     });
-    assert_eq!(summary.unknown, 1 + 3 + 1);
+    assert_eq!(summary.unknown, 1 + 3 + 1 + 1);
 }
 
 #[test]
@@ -483,6 +501,34 @@ fn a_cut_variable_is_an_error() {
 }
 
 #[test]
+fn what_tells_machines_apart_is_not_measured() {
+    let digest = |table: &[u8]| smbios_digest(&Sha2, table);
+    let table = smbios();
+    let serial = table.windows(6).position(|text| text == b"serial").unwrap();
+    let secret = table.windows(4).position(|text| text == b"text").unwrap();
+    for at in [8, 23, 24, serial, serial + 5, secret] {
+        let mut other = table.clone();
+        other[at] ^= 1;
+        assert_eq!(digest(&other), digest(&table), "byte {at}");
+    }
+    for at in [2, 25, 27, serial - 2] {
+        let mut other = table.clone();
+        other[at] ^= 1;
+        assert_ne!(digest(&other), digest(&table), "byte {at}");
+    }
+    let mut hidden = table.clone();
+    hidden[7] = 0;
+    hidden[8..25].fill(0);
+    hidden[serial..serial + 6].fill(b' ');
+    let end = table.len() - 6;
+    hidden[secret - 1..end].fill(0);
+    assert_eq!(digest(&table), Some(Sha2.digest(&[&hidden])));
+    // What is behind the end does not count, and a table without one is cut.
+    assert_eq!(digest(&[&table[..], b"more"].concat()), digest(&table));
+    assert!((0..table.len()).all(|length| digest(&table[..length]).is_none()));
+}
+
+#[test]
 fn the_table_loader_names_its_files() {
     let mut parts = Parts::new();
     parts.table_loader.push(0);
@@ -547,6 +593,7 @@ fn a_disk_boot_measures_authorities_partitions_and_images() {
         td_hob: None,
         fw_cfg: None,
         acpi: None,
+        smbios: Smbios::NotMeasured,
         boot_variables: None,
         boot_separator: BootSeparator::Rtmr1,
         payload: disk,

@@ -12,6 +12,7 @@
 pub(crate) mod c_program;
 pub(crate) mod firmware_image;
 pub(crate) mod host_cargo;
+pub(crate) mod keys;
 pub(crate) mod module;
 pub(crate) mod pypi;
 pub(crate) mod root_cargo;

@@ -7,7 +7,7 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 
 use crate::artefacts::module::{self, Rigour};
-use crate::artefacts::{firmware_image, host_cargo};
+use crate::artefacts::{firmware_image, host_cargo, keys};
 use crate::progress::Progress;
 use crate::setup::{self, Environment};
 use crate::vm::cli::{BootChoice, DriverChoice, VmArgs};
@@ -82,23 +82,35 @@ pub(crate) fn ordinary_guest(environment: &Environment, name: &str) -> Guest {
     guest
 }
 
-/// What a guest needs to boot like that.
+/// Has a guest boot like that, with a driver that it accepts.
 ///
 /// # Errors
-/// When the firmware cannot be set up.
-pub(crate) fn start(
+/// When something for it cannot be set up or built.
+pub(crate) fn boot(
+    guest: &mut Guest,
     environment: &Environment,
     boot: BootChoice,
     progress: &Progress,
-) -> Result<Start> {
-    match boot {
-        BootChoice::Direct => Ok(Start::Direct),
-        BootChoice::Tdvf => {
-            let firmware = setup::firmware(environment)?;
-            let image = firmware_image::without_secure_boot(environment, &firmware, progress)?;
-            Ok(Start::Firmware(image))
-        }
+) -> Result<()> {
+    if boot == BootChoice::Direct {
+        return Ok(());
     }
+    let firmware = setup::firmware(environment)?;
+    let insecure = || firmware_image::without_secure_boot(environment, &firmware, progress);
+    guest.start = match boot {
+        BootChoice::Direct => Start::Direct,
+        BootChoice::Tdvf => Start::Firmware(insecure()?),
+        BootChoice::Uki => Start::UnifiedImage(insecure()?, firmware),
+        BootChoice::TdvfSecureBoot => {
+            let keys = keys::make(environment, progress)?;
+            let image = firmware_image::with_own_keys(environment, &firmware, &keys, progress)?;
+            if let Driver::Rust(module) | Driver::None(Some(module)) = &mut guest.driver {
+                *module = keys::sign_module(environment, &keys, module, progress)?;
+            }
+            Start::Grub(image, firmware)
+        }
+    };
+    Ok(())
 }
 
 /// `cargo xtask vm`. Returns the status to exit with.
@@ -115,6 +127,7 @@ pub(crate) fn run_vm(options: &VmArgs, setup: &setup::Options) -> Result<u8> {
         Td::build(&environment, &progress)?
     };
     let mut guest = td.guest(&environment, "vm");
-    guest.start = start(&environment, options.boot, &progress)?;
-    options.run(guest, td.module.as_deref())
+    options.choose_driver(&mut guest, td.module.as_deref())?;
+    boot(&mut guest, &environment, options.boot, &progress)?;
+    options.run(guest)
 }

@@ -26,6 +26,8 @@ pub enum What<'a> {
     Acpi(&'a str),
     /// All that ACPI tables are made of, any number of blobs.
     AcpiData,
+    /// The SMBIOS table.
+    Smbios,
     /// A variable that says what to boot.
     BootVariable(&'a str),
     /// All variables that say what to boot, any number.
@@ -61,6 +63,7 @@ impl fmt::Display for What<'_> {
             Self::Separator => f.write_str("separator"),
             Self::Acpi(file) => write!(f, "ACPI blob {file}"),
             Self::AcpiData => f.write_str("ACPI blobs"),
+            Self::Smbios => f.write_str("SMBIOS table"),
             Self::BootVariable(name) => write!(f, "variable {name}"),
             Self::BootVariables => f.write_str("boot variables"),
             Self::Action(text) => write!(f, "action {text:?}"),

@@ -21,7 +21,7 @@ use crate::progress::{Progress, Step};
 use crate::space;
 
 /// Raised whenever what is below would make something else of the same packages.
-const RECIPE: u32 = 1;
+const RECIPE: u32 = 2;
 
 /// What is kept on disk, and its downloads.
 const SIZE: u64 = 200 << 20;
@@ -35,8 +35,8 @@ const TDVF: (&str, &str) = ("ovmf-inteltdx", "usr/share/ovmf/OVMF.inteltdx.ms.fd
 /// What a machine boots from a disk: shim and GRUB as Debian had them signed, and the stub of unified kernel images.
 const LOADERS: [&str; 3] = ["shim-signed", "grub-efi-amd64-signed", "systemd-boot-efi"];
 
-/// Tools: `virt-fw-vars`, which changes the variables of a firmware image, and `sbsign`.
-const TOOLS: [&str; 2] = ["python3-virt-firmware", "sbsigntool"];
+/// Tools: `virt-fw-vars`, which changes the variables of a firmware image, and `ukify`, which makes unified kernel images.
+const TOOLS: [&str; 2] = ["python3-virt-firmware", "systemd-ukify"];
 
 /// Where the tools are shown in the root.
 const TOOLS_IN_ROOT: &str = "/firmware-tools";

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! Checks of the firmware library as firmware links it.
 
+mod image;
 mod stack;
 
 use std::fs;
@@ -25,6 +26,12 @@ pub(super) const CHECKS: &[Check] = &[
         about: "a program in C links the firmware library and measures with it",
         tier: Tier::Landing,
         run: c_program,
+    },
+    Check {
+        name: "firmware-image",
+        about: "an image of the firmware library alone measures in a TD as was foreseen",
+        tier: Tier::Landing,
+        run: image::check,
     },
 ];
 
@@ -120,7 +127,10 @@ fn link(context: &Context<'_>, name: &str, features: &str) -> Result<Size> {
     let mut step = context
         .progress
         .step(&format!("firmware that uses {name}"))?;
-    step.run(&mut root_cargo::fetch(context.environment, root_cargo::MANIFEST))?;
+    step.run(&mut root_cargo::fetch(
+        context.environment,
+        root_cargo::MANIFEST,
+    ))?;
     let mut cargo = firmware_build(context, "tdx-firmware-size", "rustc")?;
     cargo.args(["--no-default-features", "--features"]);
     cargo.arg(format!("soft,{features}"));
@@ -177,7 +187,10 @@ fn built(context: &Context<'_>) -> crate::enclosure::Enclosure {
 
 fn c_program(context: &Context<'_>) -> Result<Verdict> {
     let mut step = context.progress.step("firmware in C")?;
-    step.run(&mut root_cargo::fetch(context.environment, root_cargo::MANIFEST))?;
+    step.run(&mut root_cargo::fetch(
+        context.environment,
+        root_cargo::MANIFEST,
+    ))?;
     step.run(&mut firmware_build(context, "tdx-firmware-c", "build")?)?;
     let mut gcc = built(context).command("gcc");
     gcc.args([
