@@ -37,7 +37,12 @@ fn main() -> ExitCode {
     if let Some(folder) = env::var_os(WRITER) {
         return write_two(&Folder(folder.into()));
     }
-    let test = |name, run: fn()| Trial::test(name, move || Ok(run()));
+    let test = |name, run: fn()| {
+        Trial::test(name, move || {
+            run();
+            Ok(())
+        })
+    };
     let tests = vec![
         test("extensions_replay", extensions_replay),
         test(
@@ -101,8 +106,8 @@ impl Folder {
     fn replayed(&self) -> (Outcome, String, Replay) {
         let bytes = self.log().read(self, LIMIT, <[u8]>::to_vec).expect("a log");
         let replay = Replay::new(&Logs {
-            boot: None,
             runtime: Some(&bytes),
+            ..Logs::default()
         })
         .expect("a log");
         let found = RtmrIndex::ALL.map(|rtmr| self.rtmr(rtmr).expect("a register"));
@@ -182,6 +187,7 @@ fn run_until(folder: &Path, calls: usize) -> (usize, Option<Pid>) {
     unsafe {
         command.pre_exec(|| Ok(ptrace::traceme()?));
     }
+    #[expect(clippy::zombie_processes, reason = "it is waited for by its number")]
     let child = command.spawn().expect("to start");
     let child = Pid::from_raw(child.id() as i32);
     assert!(matches!(
@@ -410,8 +416,8 @@ fn fill_up(folder: &Folder, disk: &Path) {
     extend("at last").expect("an extension");
     let bytes = log.read(folder, LIMIT, <[u8]>::to_vec).expect("a log");
     let replay = Replay::new(&Logs {
-        boot: None,
         runtime: Some(&bytes),
+        ..Logs::default()
     })
     .expect("a log");
     let found = RtmrIndex::ALL.map(|rtmr| folder.rtmr(rtmr).expect("a register"));
