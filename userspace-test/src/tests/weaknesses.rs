@@ -29,7 +29,7 @@ pub(super) const TESTS: &[Test] = &[
     test!(_1_a_quote_of_the_last_moment_is_no_timeout)
         .c_fails("ETIMEDOUT")
         .slow(2),
-    test!(_2_a_quote_is_there_when_the_host_has_made_it).c_fails("the median is 1."),
+    test!(_2_a_quote_is_there_when_the_host_has_made_it).c_fails("the fastest took 1."),
     test!(_3_a_signal_is_no_timeout_in_the_log).c_fails("GetQuote request timedout"),
     test!(_4_a_status_that_changes_is_read_once).c_fails("left: None"),
     test!(_5_a_request_that_is_not_marked_is_not_taken_for_answered).c_fails("a Quote of 0 bytes"),
@@ -99,8 +99,9 @@ fn _2_a_quote_is_there_when_the_host_has_made_it(options: &Options) -> Result<()
     }
     println!("{times:?}");
     times.sort();
-    assert!(times[2] >= SERVICE, "the emulation did not slow down");
-    assert!(times[2] < SERVICE * 4, "the median is {:?}", times[2]);
+    assert!(times[0] >= SERVICE, "the emulation did not slow down");
+    // One of them, because the machine under the TD may be busy with other things.
+    assert!(times[0] < SERVICE * 4, "the fastest took {:?}", times[0]);
     Ok(())
 }
 
