@@ -120,7 +120,10 @@ fn link(context: &Context<'_>, name: &str, features: &str) -> Result<Size> {
     let mut step = context
         .progress
         .step(&format!("firmware that uses {name}"))?;
-    step.run(&mut root_cargo::fetch(context.environment, root_cargo::MANIFEST))?;
+    step.run(&mut root_cargo::fetch(
+        context.environment,
+        root_cargo::MANIFEST,
+    ))?;
     let mut cargo = firmware_build(context, "tdx-firmware-size", "rustc")?;
     cargo.args(["--no-default-features", "--features"]);
     cargo.arg(format!("soft,{features}"));
@@ -177,7 +180,10 @@ fn built(context: &Context<'_>) -> crate::enclosure::Enclosure {
 
 fn c_program(context: &Context<'_>) -> Result<Verdict> {
     let mut step = context.progress.step("firmware in C")?;
-    step.run(&mut root_cargo::fetch(context.environment, root_cargo::MANIFEST))?;
+    step.run(&mut root_cargo::fetch(
+        context.environment,
+        root_cargo::MANIFEST,
+    ))?;
     step.run(&mut firmware_build(context, "tdx-firmware-c", "build")?)?;
     let mut gcc = built(context).command("gcc");
     gcc.args([
