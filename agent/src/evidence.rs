@@ -24,7 +24,7 @@ pub struct Evidence {
         skip_serializing_if = "Option::is_none"
     )]
     pub runtime_log: Option<Vec<u8>>,
-    /// The kernel's list of measured files (IMA).
+    /// The kernel's list of measured files (IMA), as `ascii_runtime_measurements_sha384` has it.
     #[serde(
         default,
         with = "base64_option",

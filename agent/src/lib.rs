@@ -71,7 +71,7 @@ pub use claim::{Claim, Outcome};
 pub use error::{Access, Error, Step};
 pub use evidence::{Evidence, EvidenceError};
 pub use measured::Measured;
-pub use policy::{Policy, PolicyError, TcbPolicy, TdPolicy, TCB_STATUSES};
+pub use policy::{ExpectedEvent, Policy, PolicyError, TcbPolicy, TdPolicy, TCB_STATUSES};
 pub use reportdata::ReportData;
 #[cfg(target_os = "linux")]
 pub use td::{Deadline, Interfaces, RawEventLog, Registers, Td};

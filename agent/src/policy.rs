@@ -3,8 +3,10 @@
 //! What is expected of a TD.
 
 use crate::claim::Claim;
+use crate::replay::{Event, Replay};
 use crate::{Measured, ReportData};
 use serde::{Deserialize, Serialize};
+use tdx_call::RtmrIndex;
 use tdx_uapi::Attributes;
 
 /// What is expected of a TD, as a file in TOML:
@@ -100,6 +102,24 @@ pub struct TdPolicy {
     /// RTMR3.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub rtmr3: Option<Vec<String>>,
+    /// The events that extend the registers, in order. Where logs are at hand, the first one that differs is named; a
+    /// register that no event here is of is not looked at.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub events: Vec<ExpectedEvent>,
+}
+
+/// An event that is expected.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[non_exhaustive]
+pub struct ExpectedEvent {
+    /// The number of its register.
+    pub rtmr: u8,
+    /// What the register is extended with.
+    pub digest: String,
+    /// What the event said of it, for people.
+    #[serde(default)]
+    pub says: String,
 }
 
 /// Why a text is no policy.
@@ -211,6 +231,35 @@ impl Policy {
         claims
     }
 
+    /// Whether the events of logs are those that are expected.
+    pub fn event_claims(&self, replay: &Replay) -> Vec<Claim> {
+        const NAMES: [&str; 4] = [
+            "events-rtmr0",
+            "events-rtmr1",
+            "events-rtmr2",
+            "events-rtmr3",
+        ];
+        let mut claims = Vec::new();
+        for rtmr in RtmrIndex::ALL {
+            let name = NAMES[rtmr as usize];
+            let expected: Vec<_> = self
+                .td
+                .events
+                .iter()
+                .filter(|event| event.rtmr == rtmr as u8)
+                .collect();
+            if expected.is_empty() {
+                continue;
+            }
+            let found: Vec<_> = replay.extensions(rtmr).collect();
+            claims.push(match first_difference(&found, &expected) {
+                None => Claim::holds(name, format!("{} events", found.len())),
+                Some(why) => Claim::fails(name, why),
+            });
+        }
+        claims
+    }
+
     fn debug(&self, measured: &Measured) -> Claim {
         let untrusted = Attributes(measured.attributes.0 & UNTRUSTED);
         match (untrusted.0, self.td.allow_debug) {
@@ -272,6 +321,18 @@ impl TdPolicy {
         })
     }
 
+    /// Expects the events of these logs.
+    pub fn expect_events(&mut self, replay: &Replay) {
+        let expected = replay.events.iter().filter_map(|event| {
+            Some(ExpectedEvent {
+                rtmr: event.rtmr?,
+                digest: event.digest?.to_string(),
+                says: format!("{} {}", event.event_type, event.description),
+            })
+        });
+        self.events = expected.collect();
+    }
+
     /// The values that a TD has now, except for those in `without`.
     pub fn of(measured: &Measured, without: &[&str]) -> Self {
         let mut policy = Self::default();
@@ -301,6 +362,39 @@ pub(crate) fn reportdata(measured: &Measured, expected: Option<&ReportData>) -> 
         Some(expected) => {
             Claim::fails(NAME, format!("found {}, expected {expected}", measured.reportdata))
         }
+    }
+}
+
+/// Where events differ from what is expected.
+fn first_difference(found: &[&Event], expected: &[&ExpectedEvent]) -> Option<String> {
+    let says = |event: &Event| format!("{} {}", event.event_type, event.description);
+    let is = |found: &Event, expected: &ExpectedEvent| {
+        found
+            .digest
+            .is_some_and(|digest| digest.to_string().eq_ignore_ascii_case(&expected.digest))
+    };
+    for (found, expected) in found.iter().zip(expected) {
+        if !is(found, expected) {
+            let digests = match says(found) == expected.says {
+                true => ", of which the contents differ".to_owned(),
+                false => String::new(),
+            };
+            return Some(format!(
+                "event {} is {}, expected {}{digests}",
+                found.number,
+                says(found),
+                expected.says
+            ));
+        }
+    }
+    match (found.get(expected.len()), expected.get(found.len())) {
+        (Some(extra), _) => Some(format!(
+            "event {} ({}) was not expected",
+            extra.number,
+            says(extra)
+        )),
+        (_, Some(missing)) => Some(format!("the log ends before {}", missing.says)),
+        (None, None) => None,
     }
 }
 

@@ -7,7 +7,7 @@
 //!
 //! /// Prints where a log and the registers of a report do not agree.
 //! fn explain(ccel: &[u8], found: [tdx_uapi::Digest; 4]) -> Result<(), Box<dyn std::error::Error>> {
-//!     let replay = Replay::new(&Logs { boot: Some(ccel), runtime: None })?;
+//!     let replay = Replay::new(&Logs { boot: Some(ccel), ..Logs::default() })?;
 //!     for claim in replay.claims(&found) {
 //!         println!("{claim}");
 //!     }
@@ -17,6 +17,7 @@
 
 mod explain;
 mod html;
+mod ima;
 
 pub use html::html;
 
@@ -36,6 +37,8 @@ pub struct Logs<'a> {
     pub boot: Option<&'a [u8]>,
     /// That of the programs in the TD.
     pub runtime: Option<&'a [u8]>,
+    /// The kernel's list of measured files, as `ascii_runtime_measurements_sha384` has it.
+    pub ima: Option<&'a [u8]>,
 }
 
 /// Which of the logs an event is in.
@@ -44,6 +47,8 @@ pub struct Logs<'a> {
 pub enum Source {
     /// That of the boot.
     Boot,
+    /// The kernel's list of measured files.
+    Ima,
     /// That of the programs.
     Runtime,
 }
@@ -113,7 +118,7 @@ fn as_texts<S: serde::Serializer>(digests: &[Digest; 4], serializer: S) -> Resul
 }
 
 impl Replay {
-    /// Replays the logs, the boot's first, from registers of zeros.
+    /// Replays the logs, the boot's first and then the kernel's, from registers of zeros.
     ///
     /// # Errors
     ///
@@ -126,6 +131,9 @@ impl Replay {
         };
         if let Some(log) = logs.boot {
             replay.add(Source::Boot, "boot", log)?;
+        }
+        if let Some(list) = logs.ima {
+            ima::add(&mut replay, list);
         }
         if let Some(log) = logs.runtime {
             replay.add(Source::Runtime, "runtime", log)?;
@@ -193,7 +201,7 @@ impl Replay {
                 Some(why) => Claim::fails(
                     name,
                     format!(
-                        "found {found}, but {count} events lead to {}: {why}",
+                        "{why} (found {found}, while {count} events lead to {})",
                         self.registers[rtmr as usize]
                     ),
                 ),

@@ -4,8 +4,10 @@
 
 use std::process::ExitCode;
 use std::time::{Duration, SystemTime};
+use tdx_agent::replay::{Logs, Replay};
 use tdx_agent::verify::{Collateral, Expectations, Outcome, TrustedRoot, Verdict, Verifier};
-use tdx_agent::{Measured, Policy, ReportData};
+use tdx_agent::{cel, Measured, Policy, ReportData};
+use tdx_firmware::event_log::EventLog;
 use tdx_uapi::quote::Quote;
 
 const V4: &str = "quote-v4.bin";
@@ -39,6 +41,15 @@ fn main() -> ExitCode {
         ),
         testdata::test(every_cut_is_refused, [V4, V4_COLLATERAL]),
         testdata::test(wrong_expectations_are_named, [V4, V4_COLLATERAL]),
+        testdata::test(
+            log_of_a_real_boot_replays_with_its_ima_list,
+            ["ccel-grub.bin", "ccel-grub.quote.bin", "ccel-grub.ima.bin"],
+        ),
+        testdata::test(
+            changed_logs_are_explained,
+            ["ccel-grub.bin", "ccel-grub.quote.bin", "ccel-grub.ima.bin"],
+        ),
+        testdata::test(canonical_form_leads_back_to_the_log, ["ccel-grub.bin"]),
         testdata::test(policy_of_a_quote_accepts_it, [V4, V4_COLLATERAL]),
     ])
 }
@@ -233,4 +244,114 @@ fn policy_of_a_quote_accepts_it([quote, json]: [Vec<u8>; 2]) {
         .claims
         .iter()
         .all(|claim| claim.outcome == Outcome::Holds));
+}
+
+fn log_of_a_real_boot_replays_with_its_ima_list([ccel, quote, ima]: [Vec<u8>; 3]) {
+    let found = Measured::from(&Quote::parse(&quote).expect("a Quote")).rtmr;
+    let mut logs = Logs {
+        boot: Some(&ccel),
+        ..Logs::default()
+    };
+    let replay = Replay::new(&logs).expect("a log");
+    let differ: Vec<_> = failing(&replay, &found);
+    assert_eq!(differ, ["replay-rtmr2"]);
+    logs.ima = Some(&ima);
+    let replay = Replay::new(&logs).expect("a log");
+    assert_eq!(failing(&replay, &found), [""; 0]);
+}
+
+fn failing(replay: &Replay, found: &[tdx_uapi::Digest; 4]) -> Vec<&'static str> {
+    let claims = replay.claims(found);
+    claims
+        .iter()
+        .filter(|claim| claim.outcome == Outcome::Fails)
+        .map(|claim| claim.name)
+        .collect()
+}
+
+fn changed_logs_are_explained([ccel, quote, ima]: [Vec<u8>; 3]) {
+    let found = Measured::from(&Quote::parse(&quote).expect("a Quote")).rtmr;
+    let honest = Logs {
+        boot: Some(&ccel),
+        ima: Some(&ima),
+        ..Logs::default()
+    };
+    let honest = Replay::new(&honest).expect("a log");
+    let mut policy = Policy::default();
+    policy.td.expect_events(&honest);
+    let explain = |log: &[u8]| {
+        let logs = Logs {
+            boot: Some(log),
+            ima: Some(&ima),
+            ..Logs::default()
+        };
+        let replay = Replay::new(&logs).expect("a log");
+        let mut claims = replay.claims(&found);
+        claims.extend(policy.event_claims(&replay));
+        let failed = claims
+            .into_iter()
+            .filter(|claim| claim.outcome == Outcome::Fails);
+        failed
+            .map(|claim| format!("{}: {}", claim.name, claim.detail))
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(explain(&ccel), [""; 0]);
+
+    // Another command line than the one that was measured.
+    let line = b"kernel_cmdline: ";
+    let at = ccel
+        .windows(line.len())
+        .position(|bytes| bytes == line)
+        .expect("a command line");
+    let mut changed = ccel.clone();
+    changed[at + line.len() + 3] ^= 1;
+    let why = explain(&changed);
+    assert!(
+        why[0].starts_with("event-log: ") && why[0].contains("command line"),
+        "{why:?}"
+    );
+
+    // An event that did not happen, and one that is missing.
+    let events = EventLog::parse(&ccel).expect("a log");
+    let events: Vec<_> = events
+        .events()
+        .map(|event| event.expect("an event"))
+        .collect();
+    let (from, to) = (events[40].offset, events[41].offset);
+    let twice = [&ccel[..to], &ccel[from..]].concat();
+    let why = explain(&twice);
+    assert!(
+        why[0].contains("is in the log and did not happen"),
+        "{why:?}"
+    );
+    assert!(why[1].starts_with("events-rtmr2: event 42 is "), "{why:?}");
+    let without = [&ccel[..from], &ccel[to..]].concat();
+    let why = explain(&without);
+    assert_eq!(why.len(), 2, "{why:?}");
+    assert!(why[1].starts_with("events-rtmr2: event 41 is "), "{why:?}");
+
+    // The log of a boot that did not get so far.
+    let early = explain(&ccel[..from]);
+    assert!(
+        early
+            .iter()
+            .any(|why| why.starts_with("events-rtmr1: the log ends before")),
+        "{early:?}"
+    );
+}
+
+fn canonical_form_leads_back_to_the_log([ccel]: [Vec<u8>; 1]) {
+    let records = cel::records([&ccel[..]]).expect("a log");
+    let json = serde_json::to_string(&records).expect("JSON");
+    let records: Vec<cel::Record> = serde_json::from_str(&json).expect("records");
+    let log = cel::to_log(&records).expect("a log");
+    let replay = |log: &[u8]| {
+        let logs = Logs {
+            boot: Some(log),
+            ..Logs::default()
+        };
+        Replay::new(&logs).expect("a log")
+    };
+    assert_eq!(replay(&log).registers, replay(&ccel).registers);
+    assert_eq!(cel::records([&log[..]]).expect("a log"), records);
 }

@@ -205,6 +205,7 @@ fn event(event: &Event) -> String {
     };
     let source = match event.source {
         Source::Boot => "boot",
+        Source::Ima => "IMA",
         Source::Runtime => "runtime",
     };
     let mut text = format!(

@@ -115,7 +115,12 @@ impl Store {
     /// Makes sure that so many bytes can be appended.
     pub(super) fn reserve(&self, len: usize) -> Result<(), LogError> {
         let (offset, len) = (self.bytes.len() as i64, len as i64);
-        match fallocate(&*self.file, FallocateFlags::FALLOC_FL_KEEP_SIZE, offset, len) {
+        match fallocate(
+            &*self.file,
+            FallocateFlags::FALLOC_FL_KEEP_SIZE,
+            offset,
+            len,
+        ) {
             // Not every file system can; then the intent alone says what happened if the disk is full.
             Ok(()) | Err(Errno::EOPNOTSUPP | Errno::ENOSYS) => Ok(()),
             Err(error) => Err(self.io(error.into())),

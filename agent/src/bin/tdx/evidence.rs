@@ -3,12 +3,11 @@
 //! `tdx evidence`
 
 use crate::exit::Exit;
-use crate::logs::LIMIT;
+use crate::logs::{self, LIMIT};
 use crate::output::Output;
 use crate::reportdata;
 use anyhow::Result;
 use clap::Args;
-use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 use tdx_agent::runtime_log::RuntimeLog;
@@ -40,9 +39,6 @@ pub(crate) struct Options {
     timeout: u64,
 }
 
-/// The kernel's list of measured files.
-const IMA: &str = "/sys/kernel/security/ima/binary_runtime_measurements";
-
 impl Options {
     pub(crate) fn run(&self, output: &Output) -> Result<Exit> {
         let td = Td::open()?;
@@ -64,7 +60,7 @@ impl Options {
             Err(Error::Unsupported { .. }) => None,
             Err(error) => return Err(error.into()),
         };
-        evidence.ima = fs::read(IMA).ok();
+        evidence.ima = logs::ima();
         let json = evidence.to_json();
         if self.out == Path::new("-") {
             println!("{json}");

@@ -26,8 +26,12 @@ pub(crate) struct Options {
     #[arg(long, value_name = "FILE")]
     runtime_log: Option<PathBuf>,
 
+    /// The kernel's list of measured files, with SHA-384
+    #[arg(long, value_name = "FILE")]
+    ima: Option<PathBuf>,
+
     /// Take logs and Quote from evidence that `tdx evidence` wrote
-    #[arg(long, value_name = "FILE", conflicts_with_all = ["ccel", "runtime_log"])]
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["ccel", "runtime_log", "ima"])]
     evidence: Option<PathBuf>,
 }
 
@@ -39,6 +43,7 @@ pub(crate) const LIMIT: Duration = Duration::from_secs(10);
 pub(crate) struct Found {
     pub(crate) boot: Option<Vec<u8>>,
     pub(crate) runtime: Option<Vec<u8>>,
+    pub(crate) ima: Option<Vec<u8>>,
     pub(crate) measured: Option<Measured>,
 }
 
@@ -47,6 +52,7 @@ impl Found {
         let logs = Logs {
             boot: self.boot.as_deref(),
             runtime: self.runtime.as_deref(),
+            ima: self.ima.as_deref(),
         };
         Ok(Replay::new(&logs)?)
     }
@@ -68,6 +74,7 @@ impl Options {
             return Ok(Found {
                 boot: evidence.cc_eventlog,
                 runtime: evidence.runtime_log,
+                ima: evidence.ima,
                 measured,
             });
         }
@@ -77,6 +84,7 @@ impl Options {
         Ok(Found {
             boot: self.ccel.as_deref().map(input::read).transpose()?,
             runtime: self.runtime_file()?.map(input::read).transpose()?,
+            ima: self.ima.as_deref().map(input::read).transpose()?,
             measured: None,
         })
     }
@@ -107,6 +115,7 @@ impl Options {
             return Ok(Found {
                 boot,
                 runtime: None,
+                ima: ima(),
                 measured: Some(measured(&td)?),
             });
         }
@@ -117,7 +126,13 @@ impl Options {
         Ok(Found {
             boot,
             runtime: Some(runtime),
+            ima: ima(),
             measured: Some(measured?),
         })
     }
+}
+
+/// The list of measured files of this TD, if its kernel has one with SHA-384.
+pub(crate) fn ima() -> Option<Vec<u8>> {
+    std::fs::read("/sys/kernel/security/ima/ascii_runtime_measurements_sha384").ok()
 }

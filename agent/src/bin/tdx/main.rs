@@ -42,7 +42,7 @@ enum Command {
     Status(status::Options),
     Report(report::Options),
     Quote(quote::Options),
-    Verify(verify::Options),
+    Verify(Box<verify::Options>),
     Eventlog(eventlog::Options),
     Replay(replay::Options),
     Extend(extend::Options),

@@ -3,7 +3,7 @@
 //! `tdx policy`
 
 use crate::exit::Exit;
-use crate::logs::LIMIT;
+use crate::logs::{self, LIMIT};
 use crate::output::Output;
 use crate::replay::measured;
 use crate::{claims, input};
@@ -32,6 +32,13 @@ enum Action {
         /// Expect nothing of this value
         #[arg(long, value_name = "NAME", default_values = ["rtmr3"])]
         without: Vec<String>,
+
+        /// Expect the events of the logs, too, so that the one that differs can be named
+        #[arg(long)]
+        events: bool,
+
+        #[command(flatten)]
+        logs: logs::Options,
     },
     /// Check this TD, or a TDREPORT or Quote, against a policy; signatures and TCB are `tdx verify`'s
     Check {
@@ -48,10 +55,26 @@ enum Action {
 impl Options {
     pub(crate) fn run(&self, output: &Output) -> Result<Exit> {
         match &self.action {
-            Action::New { from, without } => {
+            Action::New {
+                from,
+                without,
+                events,
+                logs,
+            } => {
                 let without: Vec<_> = without.iter().map(String::as_str).collect();
                 let mut policy = Policy::default();
-                policy.td = TdPolicy::of(&values(from.as_deref())?, &without);
+                let found = match from {
+                    Some(_) if !events => logs::Found::default(),
+                    _ => logs.find()?,
+                };
+                let measured = match (from, &found.measured) {
+                    (None, Some(measured)) => measured.clone(),
+                    _ => values(from.as_deref())?,
+                };
+                policy.td = TdPolicy::of(&measured, &without);
+                if *events {
+                    policy.td.expect_events(&found.replay()?);
+                }
                 output.print(&policy, || policy.to_toml())?;
                 Ok(Exit::Success)
             }

@@ -12,16 +12,18 @@ use std::env;
 use std::path::PathBuf;
 use std::time::{Duration, SystemTime};
 use tdx_agent::fetch::{self, Cache, PlatformKind, Service};
+use tdx_agent::replay::{Logs, Replay};
 use tdx_agent::verify::{Collateral, Expectations, TrustedRoot, Verdict, Verifier};
-use tdx_agent::{Claim, Policy};
+use tdx_agent::{Claim, Evidence, Measured, Outcome, Policy};
 
-/// Say whether a Quote is to be believed
+/// Say whether a Quote, or evidence, is to be believed
 ///
 /// The Quote is checked up to a root certificate, the platform against the collateral of its maker, and what it says of the TD
-/// against what is expected. Every claim is named. Works on any machine.
+/// against what is expected. Every claim is named. Evidence of `tdx evidence` is a Quote with
+/// logs: they must lead to the registers. Works on any machine.
 #[derive(Args, Debug)]
 pub(crate) struct Options {
-    /// The Quote ("-" is standard input)
+    /// The Quote or the evidence ("-" is standard input)
     #[arg(value_name = "QUOTE")]
     quote: PathBuf,
 
@@ -62,6 +64,10 @@ struct Expected {
     /// Accept a TD to which service TDs are bound
     #[arg(long)]
     allow_service_td: bool,
+
+    /// Accept that the logs do not tell everything that this register was extended with
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u8).range(0..4))]
+    unlogged: Vec<u8>,
 }
 
 /// Whom to believe, and as of when.
@@ -102,13 +108,20 @@ const FETCH_LIMIT: Duration = Duration::from_secs(30);
 
 impl Options {
     pub(crate) fn run(&self, output: &Output) -> Result<Exit> {
-        let quote = input::read(&self.quote)?;
+        let bytes = input::read(&self.quote)?;
+        let (quote, evidence) = match bytes.first() {
+            Some(b'{') => {
+                let evidence = Evidence::from_json(&bytes)?;
+                (evidence.quote.clone(), Some(evidence))
+            }
+            _ => (bytes, None),
+        };
         let expected = Expectations {
             policy: self.expected.policy()?,
             reportdata: self.reportdata.get()?,
         };
         let verifier = Verifier::new(self.trust.root()?);
-        let verdict = match tdx_uapi::quote::Quote::parse(&quote) {
+        let mut verdict = match tdx_uapi::quote::Quote::parse(&quote) {
             // Nothing is fetched for what is no Quote.
             Err(error) => Verdict::refused(Claim::fails("quote", error.to_string())),
             Ok(_) => {
@@ -119,6 +132,10 @@ impl Options {
                 verifier.verify(&quote, &collateral, &expected, self.trust.now())
             }
         };
+        if let (Some(evidence), Some(td)) = (&evidence, &verdict.td) {
+            let logs = self.expected.logs(evidence, td, &expected.policy)?;
+            verdict.claims.extend(logs);
+        }
         let holds = verdict.holds();
         let mut json = json!(verdict);
         json["holds"] = json!(holds);
@@ -141,6 +158,28 @@ fn text(verdict: &Verdict) -> String {
 }
 
 impl Expected {
+    /// What logs say, against the registers and the policy.
+    fn logs(&self, evidence: &Evidence, td: &Measured, policy: &Policy) -> Result<Vec<Claim>> {
+        let logs = Logs {
+            boot: evidence.cc_eventlog.as_deref(),
+            runtime: evidence.runtime_log.as_deref(),
+            ima: evidence.ima.as_deref(),
+        };
+        let replay = Replay::new(&logs)?;
+        let mut claims = replay.claims(&td.rtmr);
+        for claim in &mut claims {
+            let accepted = self
+                .unlogged
+                .iter()
+                .any(|rtmr| claim.name == format!("replay-rtmr{rtmr}"));
+            if accepted && claim.outcome == Outcome::Fails {
+                claim.outcome = Outcome::Unchecked;
+            }
+        }
+        claims.extend(policy.event_claims(&replay));
+        Ok(claims)
+    }
+
     fn policy(&self) -> Result<Policy> {
         let mut policy = match &self.policy {
             None => Policy::default(),
