@@ -4,6 +4,7 @@
 //! Two tiers: the landing tier is what a change must pass, at most half an hour from nothing on two cores; `--all` adds
 //! what takes longer.
 
+mod boot;
 mod clients;
 mod context;
 mod driver;
@@ -75,6 +76,7 @@ fn checks() -> impl Iterator<Item = &'static Check> {
         driver::CHECKS,
         selftest::CHECKS,
         clients::CHECKS,
+        boot::CHECKS,
         obstacles::CHECKS,
     ]
     .into_iter()

@@ -37,6 +37,7 @@ pub(crate) use streams::{Stdin, Streams};
 
 use std::ffi::OsString;
 use std::fmt;
+use std::io::{Read as _, Seek as _};
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::time::Duration;
@@ -76,6 +77,8 @@ pub(crate) struct Guest {
     pub(crate) driver: Driver,
     /// Modules to take along beside the usual ones.
     pub(crate) extra_modules: Vec<String>,
+    /// Whether the guest may reset its machine, which then boots again and runs the command anew. Else a reset ends it.
+    pub(crate) resets: bool,
     /// Virtual CPUs.
     pub(crate) smp: u32,
     /// Memory of the guest. Its file system takes twice the size of `files` of it while it boots.
@@ -211,6 +214,7 @@ impl Guest {
             trace: false,
             driver: Driver::None(None),
             extra_modules: Vec::new(),
+            resets: false,
             smp: 1,
             memory: Memory(1024),
             machine: "q35".into(),
@@ -261,6 +265,24 @@ impl Guest {
             stderr,
             console,
         })
+    }
+
+    /// The command line and the initial file system that the kernel gets when it is booted to run `command` with nothing to
+    /// read.
+    ///
+    /// # Errors
+    /// When they cannot be made.
+    pub(crate) fn handed_over(&self, command: &[OsString]) -> anyhow::Result<(String, Vec<u8>)> {
+        let boot = image::Boot {
+            command,
+            input: false,
+            terminal: None,
+        };
+        let mut image = image::assemble(self, &boot)?;
+        let mut initrd = Vec::new();
+        image.rewind()?;
+        image.read_to_end(&mut initrd)?;
+        Ok((qemu::command_line(self)?, initrd))
     }
 
     /// Boots and runs `command`, or a login shell if it is empty, on the user's terminal.

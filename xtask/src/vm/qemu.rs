@@ -3,6 +3,8 @@
 
 mod arguments;
 
+pub(super) use arguments::command_line;
+
 use super::root::{Root, LIBRARIES};
 use super::{start, Guest};
 use anyhow::{ensure, Context, Result};

@@ -30,7 +30,7 @@ pub(crate) enum Start {
 
 impl Start {
     /// The firmware, if it is not QEMU's own.
-    pub(super) fn firmware(&self) -> Option<&Path> {
+    pub(crate) fn firmware(&self) -> Option<&Path> {
         match self {
             Self::Direct => None,
             Self::Firmware(image) | Self::Grub(image, _) | Self::UnifiedImage(image, _) => {

@@ -11,7 +11,6 @@ use std::path::Path;
 const FIXED: &[&str] = &[
     "-nodefaults",
     "-no-user-config",
-    "-no-reboot",
     "-display",
     "none",
     "-accel",
@@ -36,6 +35,9 @@ const LONGEST_LINE: usize = 2048;
 /// `console`.
 pub(super) fn arguments(guest: &Guest, console: &Path) -> Vec<OsString> {
     let mut arguments: Vec<OsString> = FIXED.iter().map(OsString::from).collect();
+    if !guest.resets {
+        arguments.push("-no-reboot".into());
+    }
     let mut add = |option: &str, value: &[&[u8]]| {
         arguments.push(option.into());
         arguments.push(OsString::from_vec(value.concat()));
@@ -73,7 +75,7 @@ pub(super) fn arguments(guest: &Guest, console: &Path) -> Vec<OsString> {
 }
 
 /// The kernel's command line.
-pub(super) fn command_line(guest: &Guest) -> Result<String> {
+pub(in crate::vm) fn command_line(guest: &Guest) -> Result<String> {
     let line = PARAMETERS
         .iter()
         .copied()
