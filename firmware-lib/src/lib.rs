@@ -63,6 +63,12 @@ pub use mr::MrIndex;
 pub use rtmrs::Rtmrs;
 
 /// The code of the page for firmware builders is compiled as documentation tests.
-#[cfg(all(doctest, feature = "reader", feature = "writer", feature = "sha2"))]
+#[cfg(all(
+    doctest,
+    feature = "pe",
+    feature = "reader",
+    feature = "writer",
+    feature = "sha2"
+))]
 #[doc = include_str!("../../docs/firmware.md")]
 pub struct FirmwarePage;
