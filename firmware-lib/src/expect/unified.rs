@@ -10,6 +10,7 @@ use super::{Authority, ExpectError, What};
 use crate::pe::PeImage;
 use crate::{EventType, HashEngine, Hasher};
 use tdx_call::RtmrIndex;
+use tdx_uapi::Digest;
 
 /// The sections that the stub measures, in the order in which it does.
 const MEASURED: [&str; 14] = [
@@ -24,6 +25,10 @@ pub struct UnifiedBoot<'a> {
     pub gpt: Option<&'a [u8]>,
     /// The image's file.
     pub image: &'a [u8],
+    /// The hash of the initrd that the stub gives to the kernel, if it is known. The stub of systemd 257 puts archives of
+    /// its own behind the section `.initrd`, so that it is not that of the section. Without it RTMR2 is not predicted;
+    /// the section itself is measured before, too.
+    pub initrd: Option<Digest>,
     /// What let it pass, where Secure Boot is on.
     pub authorities: &'a [Authority<'a>],
 }
@@ -58,12 +63,12 @@ impl<'a> UnifiedBoot<'a> {
 
         let line = image.section(".cmdline").unwrap_or_default();
         load_options(line.trim_ascii_end().iter().copied(), sink);
-        if let Some(initrd) = image.section(".initrd") {
-            // The stub pads each of the archives that it puts one after another.
-            let padding = initrd.len().next_multiple_of(4) - initrd.len();
-            let digest = sink.engine.digest(&[initrd, &[0; 4][..padding]]);
+        if image.section(".initrd").is_some() {
             let (rtmr, event_type) = (RtmrIndex::Rtmr2, EventType::EVENT_TAG);
-            sink.digest(rtmr, event_type, What::Initrd, digest);
+            match self.initrd {
+                Some(digest) => sink.digest(rtmr, event_type, What::Initrd, digest),
+                None => sink.unknown(rtmr, event_type, What::Initrd),
+            }
         }
         Ok(())
     }
