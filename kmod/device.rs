@@ -8,7 +8,10 @@
 //! C header: `include/linux/miscdevice.h`
 
 use crate::THIS_MODULE;
-use core::marker::PhantomData;
+use core::{
+    marker::PhantomData,
+    ptr, //
+};
 use kernel::{
     bindings,
     error::to_result,
@@ -21,6 +24,40 @@ use kernel::{
     types::Opaque, //
 };
 
+/// Attributes of a device in sysfs.
+///
+/// # Invariants
+///
+/// The first pointer is that of a group, which is valid until this is dropped; the second one is null.
+pub(crate) struct Attributes([*const bindings::attribute_group; 2]);
+
+impl Attributes {
+    /// The attributes of `group`.
+    ///
+    /// # Safety
+    ///
+    /// The group is valid until this is dropped.
+    pub(crate) unsafe fn new(group: *const bindings::attribute_group) -> Self {
+        // INVARIANT: By the requirement above.
+        Self([group, ptr::null()])
+    }
+
+    /// The group.
+    pub(crate) fn group(&self) -> *const bindings::attribute_group {
+        self.0[0]
+    }
+}
+
+/// What the files of a node have in common.
+///
+/// # Safety
+///
+/// The attributes stay where they are, even if this is moved, until it is dropped.
+pub(crate) unsafe trait Context: Send + Sync {
+    /// The attributes of the node in sysfs.
+    fn attributes(&self) -> &Attributes;
+}
+
 /// A registered device node whose open files are handled by `T`, which needs `context`.
 ///
 /// # Invariants
@@ -28,7 +65,7 @@ use kernel::{
 /// `misc` is a `struct miscdevice` that is registered with `misc_register()`.
 #[repr(C)]
 #[pin_data(PinnedDrop)]
-pub(crate) struct Node<T: MiscDevice, C: Send + Sync> {
+pub(crate) struct Node<T: MiscDevice, C: Context> {
     /// What the kernel knows of the node.
     ///
     /// It comes first: `T::open` is given a reference to it as to the one field of a
@@ -44,12 +81,12 @@ pub(crate) struct Node<T: MiscDevice, C: Send + Sync> {
 }
 
 // SAFETY: `misc_deregister()` may be called on another thread than `misc_register()`.
-unsafe impl<T: MiscDevice, C: Send + Sync> Send for Node<T, C> {}
+unsafe impl<T: MiscDevice, C: Context> Send for Node<T, C> {}
 
 // SAFETY: A shared reference leads to nothing but the context.
-unsafe impl<T: MiscDevice, C: Send + Sync> Sync for Node<T, C> {}
+unsafe impl<T: MiscDevice, C: Context> Sync for Node<T, C> {}
 
-impl<T: MiscDevice, C: Send + Sync> Node<T, C> {
+impl<T: MiscDevice, C: Context> Node<T, C> {
     /// The file operations that the kernel's abstraction makes of `T`, but owned by this module: an
     /// open file keeps it loaded.
     const FOPS: bindings::file_operations = bindings::file_operations {
@@ -66,6 +103,7 @@ impl<T: MiscDevice, C: Send + Sync> Node<T, C> {
     ///
     /// `EBUSY` where the node is there already, else what `misc_register()` returns.
     pub(crate) fn register(name: &'static CStr, context: C) -> impl PinInit<Self, Error> {
+        let groups = ptr::from_ref(&context.attributes().0).cast_mut().cast();
         try_pin_init!(Self {
             // A file may be opened as soon as the device is registered, and needs it.
             context,
@@ -75,12 +113,13 @@ impl<T: MiscDevice, C: Send + Sync> Node<T, C> {
                 let mut misc = MiscDeviceOptions { name }.into_raw::<T>();
                 misc.fops = &Self::FOPS;
                 misc.mode = 0o600;
-                // Attributes in sysfs (`groups`) would have to be set here as well.
+                misc.groups = groups;
 
                 // SAFETY: The slot may be written to.
                 unsafe { slot.write(misc) };
                 // SAFETY: The slot holds a `struct miscdevice` whose name and file operations have
-                // static lifetime. It is pinned, and `drop` takes it back before it goes away.
+                // static lifetime, and whose attributes are the context's. It is pinned, and `drop`
+                // takes it back before they go away.
                 to_result(unsafe { bindings::misc_register(slot) })
             }),
             _handler: PhantomData,
@@ -99,7 +138,7 @@ impl<T: MiscDevice, C: Send + Sync> Node<T, C> {
 }
 
 #[pinned_drop]
-impl<T: MiscDevice, C: Send + Sync> PinnedDrop for Node<T, C> {
+impl<T: MiscDevice, C: Context> PinnedDrop for Node<T, C> {
     fn drop(self: Pin<&mut Self>) {
         // SAFETY: By the type invariant the device is registered.
         unsafe { bindings::misc_deregister(self.misc.get()) };

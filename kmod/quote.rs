@@ -10,8 +10,11 @@ mod pool;
 mod wait;
 
 use crate::{
-    ratelimit::RateLimit,
-    report::Reporter, //
+    log,
+    report::{
+        self,
+        Reporter, //
+    }, //
 };
 use buffer::SharedBuffer;
 use kernel::{
@@ -66,8 +69,8 @@ impl Quotes {
     pub(crate) const MAX_DATA: usize = SharedBuffer::ROOM;
 
     /// Gets Quotes by way of `tdx`, from a host that may take `timeout_ms` milliseconds for each.
-    pub(crate) fn new(tdx: Instruction, timeout_ms: u32) -> impl PinInit<Self> {
-        pin_init!(Self {
+    pub(crate) fn new(tdx: Instruction, timeout_ms: u32) -> impl PinInit<Self, Error> {
+        try_pin_init!(Self {
             tdx,
             reporter: Reporter::new(*tdx),
             pool <- Pool::new(),
@@ -143,7 +146,7 @@ impl Quotes {
             }
         };
         if status != QuoteStatus::SUCCESS {
-            note("the host made no Quote", status.name(), status.0);
+            log::failure("the host made no Quote", status.name(), status.0);
             return Ok(Answer {
                 status,
                 data: KVVec::new(),
@@ -154,7 +157,7 @@ impl Quotes {
             None => ENOMEM,
             Some(QuoteHdrError::TooLong { found, .. }) => {
                 let len = u64::from(found);
-                note("the host's answer is too long", Some("bytes"), len);
+                log::failure("the host's answer is too long", Some("bytes"), len);
                 EFBIG
             }
             Some(_) => refused("there is nothing in it"),
@@ -171,11 +174,8 @@ impl Quotes {
         let mut marked = true;
         buffer.set_status(QuoteStatus::IN_FLIGHT);
         loop {
-            let status = get_quote(&self.tdx, buffer.pages()).map_err(|error| {
-                let status = error.status();
-                note("TDG.VP.VMCALL failed", status.name(), status.0);
-                EIO
-            })?;
+            let status = get_quote(&self.tdx, buffer.pages())
+                .map_err(|error| report::refused("TDG.VP.VMCALL failed", error.status()))?;
             match status {
                 VmcallStatus::SUCCESS => return Ok(()),
                 VmcallStatus::RETRY => wait.pause()?,
@@ -184,11 +184,11 @@ impl Quotes {
                     buffer.set_status(QuoteStatus::SUCCESS);
                 }
                 VmcallStatus::SUBFUNC_UNSUPPORTED => {
-                    note("the host has no GetQuote", status.name(), status.0);
+                    log::failure("the host has no GetQuote", status.name(), status.0);
                     return Err(Error::from_errno(-(bindings::EOPNOTSUPP as i32)));
                 }
                 _ => {
-                    note("the host refused GetQuote", status.name(), status.0);
+                    log::failure("the host refused GetQuote", status.name(), status.0);
                     return Err(EIO);
                 }
             }
@@ -196,21 +196,8 @@ impl Quotes {
     }
 }
 
-/// How much is said of hosts.
-static LIMIT: RateLimit = RateLimit::new();
-
-/// Tells the log what the host has done, and with which status.
-fn note(what: &str, name: Option<&str>, number: u64) {
-    if LIMIT.pass() {
-        let name = name.unwrap_or("unknown status");
-        pr_err!("{what}: {name} (0x{number:x})\n");
-    }
-}
-
 /// Tells the log why an answer is none, and returns what the caller is told.
 fn refused(why: &str) -> Error {
-    if LIMIT.pass() {
-        pr_err!("refused the host's answer: {why}\n");
-    }
+    log::refusal(why);
     Error::from_errno(-(bindings::EBADMSG as i32))
 }

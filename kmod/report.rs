@@ -2,7 +2,7 @@
 
 //! A TDREPORT from the TDX module.
 
-use crate::ratelimit::RateLimit;
+use crate::log;
 use core::{
     mem::offset_of,
     ptr, //
@@ -127,12 +127,18 @@ impl Operands {
         tdx: Instruction,
         fill: impl FnOnce(&mut [u8; REPORTDATA_LEN]) -> Result,
     ) -> Result<&[u8; TDREPORT_LEN]> {
+        fill(&mut self.0.reportdata.0)?;
+        self.issue(tdx)?;
+        Ok(&self.0.report.0)
+    }
+
+    /// Gets the TDREPORT that carries the REPORTDATA which is there.
+    #[inline(never)]
+    fn issue(&mut self, tdx: Instruction) -> Result {
         const REPORT: u64 = offset_of!(Memory, report) as u64;
         const REPORTDATA: u64 = offset_of!(Memory, reportdata) as u64;
 
         let memory = &mut *self.0;
-        fill(&mut memory.reportdata.0)?;
-
         let gpa = memory.gpa.0;
         // SAFETY: By the invariant of `Memory`.
         let mut report =
@@ -141,10 +147,8 @@ impl Operands {
         let reportdata =
             unsafe { Operand::new(&memory.reportdata, Gpa(gpa.wrapping_add(REPORTDATA))) };
 
-        match retry(|| mr_report(&tdx, &mut report, &reportdata))? {
-            Ok(()) => Ok(&memory.report.0),
-            Err(error) => Err(refused(error.status())),
-        }
+        retry(|| mr_report(&tdx, &mut report, &reportdata))?
+            .map_err(|error| refused("TDG.MR.REPORT failed", error.status()))
     }
 }
 
@@ -182,15 +186,20 @@ fn pause() -> Result {
     Ok(())
 }
 
-/// Tells the log why the TDX module refused, and returns what the caller is told.
-fn refused(status: Status) -> Error {
-    static LIMIT: RateLimit = RateLimit::new();
-
-    if LIMIT.pass() {
-        let name = status.name().unwrap_or("unknown status");
-        pr_err!("TDG.MR.REPORT failed: {name} (0x{:x})\n", status.0);
-    }
+/// Tells the log why the TDX module refused what has failed, and returns what the caller is told.
+#[cold]
+pub(crate) fn refused(what: &str, status: Status) -> Error {
+    log::failure(what, status.name(), status.0);
     EIO
+}
+
+/// An operand in memory of its own.
+pub(crate) fn operand<T>(value: &KBox<T>) -> Operand<'_, T> {
+    let address = ptr::from_ref(&**value).cast_mut().cast();
+    // SAFETY: The address is mapped.
+    let gpa = Gpa(unsafe { bindings::slow_virt_to_phys(address) });
+    // SAFETY: A `KBox` is physically contiguous, and begins at that address.
+    unsafe { Operand::new(value, gpa) }
 }
 
 /// A place for operands that nobody uses at the moment.

@@ -12,24 +12,35 @@
 //! - [`ioctl`]: what an open file of `/dev/tdx-guest` does;
 //! - [`tsm`]: the provider of attestation reports in configfs;
 //! - [`quote`]: a Quote from the host;
+//! - [`tsm_mr`]: measurement registers in sysfs;
+//! - [`registers`]: those of the TD;
 //! - [`report`]: a TDREPORT from the TDX module;
 //! - [`verify`]: whether a TDREPORT is of this platform;
 //! - [`device`]: a device node;
 //! - [`cpu`]: whether this is a TD at all;
-//! - [`ratelimit`]: how much is written to the log.
+//! - [`log`]: what is written to the log of requests that failed, and how much.
 
 mod cpu;
 mod device;
 mod ioctl;
+mod log;
 mod quote;
-mod ratelimit;
+mod registers;
 mod report;
 mod tsm;
+mod tsm_mr;
 mod verify;
 
 use crate::{
-    ioctl::OpenerNode,
+    ioctl::{
+        OpenerNode,
+        Shared, //
+    },
     quote::Quotes,
+    registers::{
+        Td,
+        TdRegisters, //
+    },
     tsm::{
         Provider,
         Registration, //
@@ -93,12 +104,15 @@ impl kernel::InPlaceModule for TdxGuest {
             device::ensure_free(LINUX_NAME)?;
             let timeout = *module_parameters::quote_timeout_ms.value();
             let quotes = Arc::pin_init(Quotes::new(tdx, timeout), GFP_KERNEL)?;
+            let registers = Arc::pin_init(TdRegisters::new(Td::new(tdx)), GFP_KERNEL)?;
+            let provider = quotes.clone();
+            let shared = Shared { quotes, registers };
             Ok(try_pin_init!(Self {
-                tsm: Registration::new(quotes.clone())?,
+                tsm: Registration::new(provider)?,
                 // A node may be opened as soon as it is registered, and an open file keeps the module
                 // loaded. So what can fail comes before.
-                linux_node <- OpenerNode::register(LINUX_NAME, quotes.clone()),
-                node <- OpenerNode::register(c"tdx-guest", quotes),
+                linux_node <- OpenerNode::register(LINUX_NAME, shared.clone()),
+                node <- OpenerNode::register(c"tdx-guest", shared),
             }))
         })
     }

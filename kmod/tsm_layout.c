@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The structures that tsm.rs declares are those of the kernel that the driver
- * is compiled for. There is no code here.
+ * The structures that tsm.rs and tsm_mr.rs declare are those of the kernel that
+ * the driver is compiled for. There is no code here.
  */
 #include <linux/build_bug.h>
 #include <linux/stddef.h>
+#include <linux/tsm-mr.h>
 #include <linux/tsm.h>
 
 static_assert(TSM_REPORT_INBLOB_MAX == 64);
@@ -26,3 +27,22 @@ static_assert(TSM_REPORT_GENERATION == 0);
 static_assert(TSM_REPORT_PROVIDER == 1);
 static_assert(TSM_REPORT_INBLOB == 0);
 static_assert(TSM_REPORT_OUTBLOB == 1);
+
+static_assert(offsetof(struct tsm_measurement_register, mr_name) == 0);
+static_assert(offsetof(struct tsm_measurement_register, mr_value) == 8);
+static_assert(offsetof(struct tsm_measurement_register, mr_size) == 16);
+static_assert(offsetof(struct tsm_measurement_register, mr_flags) == 20);
+static_assert(offsetof(struct tsm_measurement_register, mr_hash) == 24);
+static_assert(sizeof(struct tsm_measurement_register) == 32);
+
+static_assert(offsetof(struct tsm_measurements, mrs) == 0);
+static_assert(offsetof(struct tsm_measurements, nr_mrs) == 8);
+static_assert(offsetof(struct tsm_measurements, refresh) == 16);
+static_assert(offsetof(struct tsm_measurements, write) == 24);
+static_assert(sizeof(struct tsm_measurements) == 32);
+
+static_assert(HASH_ALGO_SHA384 == 5);
+static_assert(TSM_MR_F_NOHASH == 1);
+static_assert(TSM_MR_F_WRITABLE == 2);
+static_assert(TSM_MR_F_READABLE == 4);
+static_assert(TSM_MR_F_LIVE == 8);

@@ -2,20 +2,14 @@
 
 //! Whether a TDREPORT is of this platform.
 
-use crate::{
-    ratelimit::RateLimit,
-    report, //
-};
-use core::ptr;
+use crate::report;
 use kernel::{
     bindings,
     prelude::*, //
 };
 use tdx_call::{
     mr_verifyreport,
-    Gpa,
     Instruction,
-    Operand,
     OperandId,
     ReportMacBuffer,
     Status, //
@@ -35,30 +29,19 @@ pub(crate) fn verify(
 ) -> Result {
     let mut mac = KBox::new(ReportMacBuffer([0; REPORTMACSTRUCT_LEN]), GFP_KERNEL)?;
     fill(&mut mac.0)?;
-    let address = ptr::from_mut(&mut *mac).cast();
-    // SAFETY: The address is mapped.
-    let gpa = Gpa(unsafe { bindings::slow_virt_to_phys(address) });
-    // SAFETY: A `KBox` is physically contiguous, and begins at that address.
-    let mac = unsafe { Operand::new(&*mac, gpa) };
+    let mac = report::operand(&mac);
     report::retry(|| mr_verifyreport(&tdx, &mac))?.map_err(|error| refused(error.status()))
 }
 
 /// What the caller is told of a refusal, of which the log is told if it is no answer.
 fn refused(status: Status) -> Error {
-    static LIMIT: RateLimit = RateLimit::new();
     const NOT_THERE: Status = Status::operand_invalid(OperandId::RAX);
 
     let errno = match status.kind() {
         Status::INVALID_REPORTMACSTRUCT => bindings::EBADMSG,
         Status::INVALID_CPUSVN => bindings::EKEYREJECTED,
         _ if status == NOT_THERE => bindings::EOPNOTSUPP,
-        _ => {
-            if LIMIT.pass() {
-                let name = status.name().unwrap_or("unknown status");
-                pr_err!("TDG.MR.VERIFYREPORT failed: {name} (0x{:x})\n", status.0);
-            }
-            bindings::EIO
-        }
+        _ => return report::refused("TDG.MR.VERIFYREPORT failed", status),
     };
     Error::from_errno(-(errno as i32))
 }

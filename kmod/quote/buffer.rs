@@ -148,7 +148,7 @@ impl SharedBuffer {
             out_len: self.out_len_word().load(Relaxed),
         };
         let len = header.answer_len(Self::ROOM)?;
-        self.read(TdxQuoteHdr::LEN, len).map_err(|_| None)
+        self.read(len).map_err(|_| None)
     }
 
     /// The status, in the buffer.
@@ -167,38 +167,34 @@ impl SharedBuffer {
         unsafe { Atomic::from_ptr(self.start.as_ptr().byte_add(AT).cast()) }
     }
 
-    /// A word of the buffer, by its number.
-    fn word(&self, index: usize) -> *mut u64 {
-        let words = self.start.as_ptr().cast::<u64>();
-        assert!(index < Self::LEN / size_of::<u64>());
-        // SAFETY: Just checked that it is in the buffer.
-        unsafe { words.add(index) }
-    }
-
-    /// Copies `len` bytes from offset `at`, a multiple of 8.
-    fn read(&self, at: usize, len: usize) -> Result<KVVec<u8>> {
+    /// Copies the first `len` bytes of the data, or all.
+    fn read(&self, len: usize) -> Result<KVVec<u8>> {
+        let len = len.min(Self::ROOM);
         let mut bytes = KVVec::with_capacity(len, GFP_KERNEL)?;
-        let mut index = at / size_of::<u64>();
-        while bytes.len() < len {
-            // SAFETY: The word is in the buffer. The host may write to it at the same time, which a
-            // volatile read of a machine word makes as harmless as any value.
-            let word = unsafe { self.word(index).read_volatile() }.to_ne_bytes();
-            let rest = len - bytes.len();
-            bytes.extend_from_slice(&word[..rest.min(word.len())], GFP_KERNEL)?;
-            index += 1;
+        let room = bytes.spare_capacity_mut().get_mut(..len).ok_or(ENOMEM)?;
+        for (to, from) in room.iter_mut().zip(self.bytes(TdxQuoteHdr::LEN)) {
+            // SAFETY: The byte is in the buffer. The host may write to it at the same time, which a
+            // volatile read of what a machine accesses at once makes as harmless as any value.
+            to.write(unsafe { from.read_volatile() });
         }
+        // SAFETY: There is room for that many, and each has been written: there are as many in the
+        // buffer.
+        unsafe { bytes.inc_len(len) };
         Ok(bytes)
     }
 
-    /// Writes `bytes` at offset `at`, a multiple of 8, and zeros up to the next one.
+    /// Writes `bytes` at offset `at`.
     fn write(&self, at: usize, bytes: &[u8]) {
-        for (index, chunk) in bytes.chunks(size_of::<u64>()).enumerate() {
-            let mut word = [0; size_of::<u64>()];
-            word[..chunk.len()].copy_from_slice(chunk);
-            let to = self.word(at / size_of::<u64>() + index);
-            // SAFETY: The word is in the buffer, and what the host does at the same time harms nobody.
-            unsafe { to.write_volatile(u64::from_ne_bytes(word)) };
+        for (from, to) in bytes.iter().zip(self.bytes(at)) {
+            // SAFETY: The byte is in the buffer, and what the host does at the same time harms nobody.
+            unsafe { to.write_volatile(*from) };
         }
+    }
+
+    /// The bytes of the buffer from offset `at` on.
+    fn bytes(&self, at: usize) -> impl Iterator<Item = *mut u8> {
+        let start = self.start.as_ptr().cast::<u8>();
+        (at..Self::LEN).map(move |offset| start.wrapping_add(offset))
     }
 }
 

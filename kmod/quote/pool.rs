@@ -30,7 +30,7 @@ pub(super) struct Pool {
 
 /// The buffers that nobody uses.
 struct Shelf {
-    /// Those that are free, and those that the host has.
+    /// Those that are free, and those that the host has, with room for all that there may be.
     idle: KVec<SharedBuffer>,
 
     /// How many are in use.
@@ -54,10 +54,10 @@ pub(crate) struct Counts {
 
 impl Pool {
     /// A pool without buffers.
-    pub(super) fn new() -> impl PinInit<Self> {
-        pin_init!(Self {
+    pub(super) fn new() -> impl PinInit<Self, Error> {
+        try_pin_init!(Self {
             shelf <- new_mutex!(Shelf {
-                idle: KVec::new(),
+                idle: KVec::with_capacity(MAX, GFP_KERNEL)?,
                 used: 0,
                 lost: 0,
             }, "tdx_guest::Pool"),
@@ -74,11 +74,13 @@ impl Pool {
         loop {
             {
                 let mut shelf = self.shelf.lock();
-                // Or there would be no place for the buffer when it comes back.
-                shelf.idle.reserve(MAX, GFP_KERNEL)?;
                 if let Some(index) = shelf.idle.iter().position(is_free) {
-                    shelf.used += 1;
-                    return shelf.idle.remove(index).map_err(|_| EINVAL);
+                    let last = shelf.idle.len() - 1;
+                    shelf.idle.swap(index, last);
+                    if let Some(buffer) = shelf.idle.pop() {
+                        shelf.used += 1;
+                        return Ok(buffer);
+                    }
                 }
                 if shelf.used + shelf.lost + shelf.idle.len() < MAX {
                     shelf.used += 1;

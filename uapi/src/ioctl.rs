@@ -4,7 +4,7 @@
 //!
 //! The same in C: `include/uapi/linux/tdx-guest.h`. Each request says what the driver returns.
 
-use crate::{REPORTDATA_LEN, TDREPORT_LEN};
+use crate::{DIGEST_LEN, REPORTDATA_LEN, TDREPORT_LEN};
 use core::mem::{offset_of, size_of};
 use zerocopy_derive::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
@@ -20,6 +20,11 @@ const fn iowr(number: u32, size: usize) -> u32 {
 /// `_IOR(TYPE, number, size)` of `include/uapi/asm-generic/ioctl.h`.
 const fn ior(number: u32, size: usize) -> u32 {
     iowr(number, size) & !(1 << 30)
+}
+
+/// `_IOW(TYPE, number, size)` of `include/uapi/asm-generic/ioctl.h`.
+const fn iow(number: u32, size: usize) -> u32 {
+    iowr(number, size) & !(2 << 30)
 }
 
 /// Asks for a TDREPORT: the number of Linux's `TDX_CMD_GET_REPORT0`, on [`TdxReportReq`].
@@ -80,6 +85,19 @@ pub const TDX_CMD_GET_QUOTE_IOWR: u32 = iowr(2, size_of::<TdxQuoteReq>());
 /// module or the processor cannot verify reports), or EIO (the TDX module refused for another reason; the kernel log says
 /// with which status).
 pub const TDX_CMD_VERIFYREPORT: u32 = ior(3, size_of::<u64>());
+
+/// Extends a runtime measurement register (RTMR), on [`TdxExtendRtmrReq`]: the number of the first TDX 1.5 driver outside
+/// of Linux's tree.
+///
+/// The register becomes SHA-384(register ‖ `data`). Needs a file that is open for writing.
+///
+/// Returns 0, or fails with EBADF (the file is not open for writing), EFAULT, EINVAL (there is no RTMR of that index), EINTR
+/// (a signal came while the TDX module was busy), ENOMEM, or EIO (the TDX module refused, or stayed busy; the kernel log says
+/// with which status). The register is then as it was.
+pub const TDX_CMD_EXTEND_RTMR: u32 = ior(3, size_of::<TdxExtendRtmrReq>());
+
+/// [`TDX_CMD_EXTEND_RTMR`] with the number of the later TDX 1.5 driver outside of Linux's tree.
+pub const TDX_CMD_EXTEND_RTMR_IOW: u32 = iow(3, size_of::<TdxExtendRtmrReq>());
 
 /// `struct tdx_report_req`: the argument of [`TDX_CMD_GET_REPORT`].
 #[derive(Clone, Debug, PartialEq, Eq, FromBytes, Immutable, IntoBytes, KnownLayout)]
@@ -149,6 +167,16 @@ pub struct TdxVerifyReportReq {
     pub padding: u32,
 }
 
+/// `struct tdx_extend_rtmr_req`: the argument of [`TDX_CMD_EXTEND_RTMR`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, FromBytes, Immutable, IntoBytes, KnownLayout)]
+#[repr(C)]
+pub struct TdxExtendRtmrReq {
+    /// What the register is extended with, typically the SHA-384 of what is measured.
+    pub data: [u8; DIGEST_LEN],
+    /// The register's index, 0 to 3.
+    pub index: u8,
+}
+
 const _: () = {
     assert!(TDX_CMD_GET_REPORT == 0xc440_5401);
     assert!(size_of::<TdxReportReq>() == 1088);
@@ -170,4 +198,8 @@ const _: () = {
     assert!(offset_of!(TdxQuoteHdr, out_len) == 20);
     assert!(TDX_CMD_VERIFYREPORT == 0x8008_5403);
     assert!(offset_of!(TdxVerifyReportReq, rpm_len) == 8);
+    assert!(TDX_CMD_EXTEND_RTMR == 0x8031_5403);
+    assert!(TDX_CMD_EXTEND_RTMR_IOW == 0x4031_5403);
+    assert!(size_of::<TdxExtendRtmrReq>() == 49);
+    assert!(offset_of!(TdxExtendRtmrReq, index) == 48);
 };

@@ -13,12 +13,12 @@ use std::mem::{offset_of, size_of};
 use std::path::Path;
 use std::process::Command;
 use tdx_uapi::ioctl::{
-    Tdx10ReportReq, TdxQuoteHdr, TdxQuoteReq, TdxReportReq, TdxVerifyReportReq,
+    Tdx10ReportReq, TdxExtendRtmrReq, TdxQuoteHdr, TdxQuoteReq, TdxReportReq, TdxVerifyReportReq,
     TDX_1_0_CMD_GET_QUOTE, TDX_1_0_CMD_GET_REPORT, TDX_1_5_CMD_GET_QUOTE,
-    TDX_1_5_CMD_GET_QUOTE_IOWR, TDX_CMD_GET_QUOTE, TDX_CMD_GET_QUOTE_IOWR, TDX_CMD_GET_REPORT,
-    TDX_CMD_VERIFYREPORT,
+    TDX_1_5_CMD_GET_QUOTE_IOWR, TDX_CMD_EXTEND_RTMR, TDX_CMD_EXTEND_RTMR_IOW, TDX_CMD_GET_QUOTE,
+    TDX_CMD_GET_QUOTE_IOWR, TDX_CMD_GET_REPORT, TDX_CMD_VERIFYREPORT,
 };
-use tdx_uapi::{QuoteStatus, REPORTDATA_LEN, REPORTMACSTRUCT_LEN, TDREPORT_LEN};
+use tdx_uapi::{QuoteStatus, DIGEST_LEN, REPORTDATA_LEN, REPORTMACSTRUCT_LEN, TDREPORT_LEN};
 
 const HEADER: &str = include_str!("../include/uapi/linux/tdx-guest.h");
 const TWIN: &str = include_str!("../src/ioctl.rs");
@@ -92,6 +92,9 @@ const CONSTANTS: &[Constant] = constants! {
     TDX_CMD_GET_QUOTE_IOWR = TDX_CMD_GET_QUOTE_IOWR;
     TDX_REPORTMACSTRUCT_LEN = REPORTMACSTRUCT_LEN;
     TDX_CMD_VERIFYREPORT = TDX_CMD_VERIFYREPORT;
+    TDX_EXTEND_RTMR_DATA_LEN = DIGEST_LEN;
+    TDX_CMD_EXTEND_RTMR = TDX_CMD_EXTEND_RTMR;
+    TDX_CMD_EXTEND_RTMR_IOW = TDX_CMD_EXTEND_RTMR_IOW;
 };
 
 const STRUCTURES: &[Structure] = structures! {
@@ -102,10 +105,12 @@ const STRUCTURES: &[Structure] = structures! {
     tdx_quote_hdr = TdxQuoteHdr { version status in_len out_len }
     tdx_quote_req = TdxQuoteReq { buf len }
     tdx_verifyreport_req = TdxVerifyReportReq { reportmac rpm_len padding }
+    tdx_extend_rtmr_req = TdxExtendRtmrReq { data index }
 };
 
 /// The constants that live elsewhere in the crate.
-const NOT_IN_TWIN: [&str; 7] = [
+const NOT_IN_TWIN: [&str; 8] = [
+    "DIGEST_LEN",
     "REPORTDATA_LEN",
     "REPORTMACSTRUCT_LEN",
     "TDREPORT_LEN",

@@ -13,6 +13,7 @@ mod not_a_td;
 mod pointers;
 mod quotes;
 mod refused;
+mod registers;
 mod report;
 mod rivals;
 mod signals;
@@ -35,6 +36,7 @@ pub(crate) fn all() -> Vec<Test> {
         signals::TESTS,
         refused::TESTS,
         verify::TESTS,
+        registers::TESTS,
         quotes::TESTS,
         hostile::TESTS,
         weaknesses::TESTS,

@@ -4,15 +4,18 @@
 //! Two tiers: the landing tier is what a change must pass, at most half an hour from nothing on two cores; `--all` adds
 //! what takes longer.
 
+mod agent;
 mod boot;
 mod clients;
 mod context;
 mod driver;
 mod firmware;
 mod obstacles;
+mod quotes;
 mod selftest;
 mod source;
 mod summary;
+mod verifier;
 
 use std::process::ExitCode;
 
@@ -75,6 +78,8 @@ fn checks() -> impl Iterator<Item = &'static Check> {
         firmware::CHECKS,
         driver::CHECKS,
         selftest::CHECKS,
+        quotes::CHECKS,
+        agent::CHECKS,
         clients::CHECKS,
         boot::CHECKS,
         obstacles::CHECKS,

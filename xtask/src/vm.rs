@@ -24,7 +24,7 @@ mod image;
 mod modules;
 mod qemu;
 mod quote;
-mod root;
+pub(crate) mod root;
 mod session;
 mod start;
 mod streams;

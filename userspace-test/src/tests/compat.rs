@@ -8,6 +8,7 @@ use crate::harness::{test, Test};
 use crate::memory::{Address, Pages, PAGE};
 use crate::options::{Driver, Options};
 use crate::quote::NUMBERS;
+use crate::registers;
 use anyhow::{Context, Result};
 use nix::errno::Errno;
 use std::arch::asm;
@@ -22,6 +23,7 @@ pub(super) const TESTS: &[Test] = &[
     test!(callers_of_32_bits_get_reports).only(&[Driver::Rust]),
     test!(callers_of_32_bits_get_the_same_errors).only(&[Driver::Rust]),
     test!(callers_of_32_bits_get_quotes_and_verify_reports).only(&[Driver::Rust]),
+    test!(callers_of_32_bits_extend_registers).only(&[Driver::Rust]),
     test!(callers_of_32_bits_are_refused_by_the_c_driver).only(&[Driver::C]),
 ];
 
@@ -152,6 +154,31 @@ fn callers_of_32_bits_get_quotes_and_verify_reports(_: &Options) -> Result<()> {
         assert_eq!(verify()?, Ok(()));
         pages.write(buffer + 240, &[0; 8])?;
         assert_eq!(verify()?, Err(Errno::EBADMSG));
+    }
+    Ok(())
+}
+
+fn callers_of_32_bits_extend_registers(_: &Options) -> Result<()> {
+    for node in [NODE, crate::device::LINUX_NODE] {
+        let device = Device::open(node)?;
+        let pages = Pages::below_4g(2)?;
+        pages.unmap(1)?;
+        for number in registers::NUMBERS {
+            let before = registers::read(registers::RTMRS[3])?;
+            // The structure has 49 bytes here, too; it ends before the hole.
+            pages.write(PAGE - 49, &[0x32; 48])?;
+            pages.write(PAGE - 1, &[3])?;
+            ioctl_32(&device, number, pointer_32(pages.at(PAGE - 49))?)?;
+            let after = registers::read(registers::RTMRS[3])?;
+            assert_eq!(after, registers::extended(&before, &[0x32; 48]));
+
+            pages.write(PAGE - 1, &[4])?;
+            let result = ioctl_32(&device, number, pointer_32(pages.at(PAGE - 49))?);
+            assert_eq!(result, Err(Errno::EINVAL));
+            let result = ioctl_32(&device, number, pointer_32(pages.at(PAGE - 48))?);
+            assert_eq!(result, Err(Errno::EFAULT));
+            assert_eq!(registers::read(registers::RTMRS[3])?, after);
+        }
     }
     Ok(())
 }

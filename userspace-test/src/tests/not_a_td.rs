@@ -25,6 +25,11 @@ fn assert_nothing_is_there() -> Result<()> {
 
 fn the_driver_does_not_load(options: &Options) -> Result<()> {
     let module = Module::find(options)?;
+    // As an administrator would, which also loads the modules that the driver rests on.
+    let error = module::modprobe("tdx_guest").expect_err("modprobe loads the driver");
+    let error = format!("{error:#}");
+    assert!(error.contains(Errno::ENODEV.desc()), "{error}");
+    assert_nothing_is_there()?;
     // More than once: the first attempt has to be cleaned up after.
     for _ in 0..3 {
         assert_eq!(module.load()?, Err(Errno::ENODEV));

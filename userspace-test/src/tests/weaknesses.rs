@@ -29,7 +29,7 @@ pub(super) const TESTS: &[Test] = &[
     test!(_1_a_quote_of_the_last_moment_is_no_timeout)
         .c_fails("ETIMEDOUT")
         .slow(2),
-    test!(_2_a_quote_is_there_when_the_host_has_made_it).c_fails("the median is 1."),
+    test!(_2_a_quote_is_there_when_the_host_has_made_it).c_fails("the fastest took 1."),
     test!(_3_a_signal_is_no_timeout_in_the_log).c_fails("GetQuote request timedout"),
     test!(_4_a_status_that_changes_is_read_once).c_fails("left: None"),
     test!(_5_a_request_that_is_not_marked_is_not_taken_for_answered).c_fails("a Quote of 0 bytes"),
@@ -99,8 +99,9 @@ fn _2_a_quote_is_there_when_the_host_has_made_it(options: &Options) -> Result<()
     }
     println!("{times:?}");
     times.sort();
-    assert!(times[2] >= SERVICE, "the emulation did not slow down");
-    assert!(times[2] < SERVICE * 4, "the median is {:?}", times[2]);
+    assert!(times[0] >= SERVICE, "the emulation did not slow down");
+    // One of them, because the machine under the TD may be busy with other things.
+    assert!(times[0] < SERVICE * 4, "the fastest took {:?}", times[0]);
     Ok(())
 }
 
@@ -249,4 +250,34 @@ fn _11_memory_of_which_nobody_knows_the_state_is_kept(options: &Options) -> Resu
     Module::find(options)?.ensure_loaded()?;
     assert_carries(&tsm::quote(&[11; 64])??, &[11; 64]);
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What docs/weaknesses.md says of each test: its name, and the words that the driver in C fails it with.
+    fn documented() -> Vec<(String, Option<String>)> {
+        let rows = include_str!("../../../docs/weaknesses.md").lines();
+        let quoted = |cell: &str| Some(cell.split('`').nth(1)?.replace("\\|", "|"));
+        rows.filter_map(|row| {
+            let cells: Vec<_> = row.split(" | ").collect();
+            let [_, test, on_c, here] = cells[..] else {
+                return None;
+            };
+            let test = quoted(test)?;
+            assert_eq!(here, "passes |", "{test}");
+            Some((test, quoted(on_c)))
+        })
+        .collect()
+    }
+
+    #[test]
+    fn documentation_has_them_all_with_what_becomes_of_them() {
+        let names = |test: &Test| {
+            let (_, name) = test.name().split_once("weaknesses::").expect("a group");
+            (name.to_owned(), test.c_failure().map(str::to_owned))
+        };
+        assert_eq!(documented(), TESTS.iter().map(names).collect::<Vec<_>>());
+    }
 }

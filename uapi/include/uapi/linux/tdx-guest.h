@@ -164,4 +164,35 @@ struct tdx_verifyreport_req {
  */
 #define TDX_CMD_VERIFYREPORT	_IOR('T', 3, __u64)
 
+/* Length in bytes of what an RTMR is extended with */
+#define TDX_EXTEND_RTMR_DATA_LEN	48
+
+/**
+ * struct tdx_extend_rtmr_req - argument of TDX_CMD_EXTEND_RTMR
+ * @data: what the register is extended with, typically the SHA-384 of what is
+ *        measured
+ * @index: the register's index, 0 to 3
+ */
+struct tdx_extend_rtmr_req {
+	__u8 data[TDX_EXTEND_RTMR_DATA_LEN];
+	__u8 index;
+};
+
+/*
+ * TDX_CMD_EXTEND_RTMR - extend a runtime measurement register (RTMR)
+ *
+ * The register becomes SHA-384(register || @data). Needs a file that is open
+ * for writing. Returns 0, or -1 with errno: EBADF (the file is not open for
+ * writing), EFAULT, EINVAL (there is no RTMR of that index), EINTR (a signal
+ * came while the TDX module was busy), ENOMEM, EIO (the TDX module refused, or
+ * stayed busy; the kernel log says with which status). The register is then as
+ * it was.
+ *
+ * The number is that of the first TDX 1.5 driver outside of Linux's tree.
+ */
+#define TDX_CMD_EXTEND_RTMR	_IOR('T', 3, struct tdx_extend_rtmr_req)
+
+/* The same under the number of the later one */
+#define TDX_CMD_EXTEND_RTMR_IOW	_IOW('T', 3, struct tdx_extend_rtmr_req)
+
 #endif /* _UAPI_LINUX_TDX_GUEST_H_ */
