@@ -110,7 +110,7 @@ pub struct Boot<'a> {
     pub exits_boot_services: bool,
 }
 
-impl<'a> Boot<'a> {
+impl Boot<'_> {
     /// Tells each event that extends a register, in the order in which it does.
     ///
     /// # Errors
