@@ -16,7 +16,7 @@
 //! | `hob` | the TD HOB's parser and builder |
 //! | `tdvf` | TDVF metadata, and the MRTD of an image |
 //! | `pe` | the Authenticode hash of a PE image |
-//! | `predict` | the values that RTMRs are to have after a boot |
+//! | `predict` | `expect`: the values that RTMRs are to have after a boot, and where a log differs |
 //!
 //! All are on by default; firmware turns `default-features` off and names what it uses.
 
