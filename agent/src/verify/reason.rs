@@ -9,7 +9,8 @@ use dcap_qvl::{SvnComponent, SvnShortfall, TcbInfo};
 use tdx_uapi::quote::Quote;
 
 /// What a message says, by words in it. The first that is found counts: the texts for the enclave name the QE identity.
-const WORDS: [(&str, &str); 23] = [
+const WORDS: [(&str, &str); 24] = [
+    ("CRL", "collateral"),
     ("Failed to decode quote", "quote"),
     ("DCAP", "quote"),
     ("QE vendor ID", "quote"),
@@ -31,7 +32,7 @@ const WORDS: [(&str, &str); 23] = [
     ("SEPT_VE_DISABLE", "attributes"),
     ("TD attributes", "attributes"),
     ("PCK", "certificates"),
-    ("in quote", "certificates"),
+    ("too short in quote", "certificates"),
     ("Intel extension", "certificates"),
 ];
 
