@@ -20,6 +20,7 @@ mod fw_cfg;
 mod kernel;
 mod payload;
 mod smbios;
+mod unified;
 mod variables;
 
 pub use acpi::{AcpiBlobs, Blob};
@@ -29,8 +30,9 @@ pub use error::ExpectError;
 pub use event::{ExpectedEvent, What};
 pub use fw_cfg::{FwCfgFile, MEASURED_FW_CFG};
 pub use kernel::{KernelHeader, PatchedKernel};
-pub use payload::{DirectBoot, DiskBoot, Image, Payload};
+pub use payload::{DirectBoot, DiskBoot, Image, LoaderEvent, Payload};
 pub use smbios::smbios_digest;
+pub use unified::UnifiedBoot;
 pub use variables::{StoredVariable, VariableStore};
 
 use crate::hob::TdHob;
@@ -108,7 +110,7 @@ pub struct Boot<'a> {
     pub exits_boot_services: bool,
 }
 
-impl<'a> Boot<'a> {
+impl Boot<'_> {
     /// Tells each event that extends a register, in the order in which it does.
     ///
     /// # Errors
@@ -140,6 +142,10 @@ impl<'a> Boot<'a> {
             Payload::Disk(disk) => {
                 self.ready_to_boot(&mut sink);
                 disk.events(&mut sink)?;
+            }
+            Payload::Unified(unified) => {
+                self.ready_to_boot(&mut sink);
+                unified.events(&mut sink)?;
             }
         }
         if self.exits_boot_services {

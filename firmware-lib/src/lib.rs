@@ -16,7 +16,7 @@
 //! | `hob` | the TD HOB's parser and builder |
 //! | `tdvf` | TDVF metadata, and the MRTD of an image |
 //! | `pe` | the Authenticode hash of a PE image |
-//! | `predict` | the values that RTMRs are to have after a boot |
+//! | `predict` | `expect`: the values that RTMRs are to have after a boot, and where a log differs |
 //!
 //! All are on by default; firmware turns `default-features` off and names what it uses.
 
@@ -63,6 +63,12 @@ pub use mr::MrIndex;
 pub use rtmrs::Rtmrs;
 
 /// The code of the page for firmware builders is compiled as documentation tests.
-#[cfg(all(doctest, feature = "reader", feature = "writer", feature = "sha2"))]
+#[cfg(all(
+    doctest,
+    feature = "pe",
+    feature = "reader",
+    feature = "writer",
+    feature = "sha2"
+))]
 #[doc = include_str!("../../docs/firmware.md")]
 pub struct FirmwarePage;

@@ -92,6 +92,19 @@ impl<'a> PeImage<'a> {
         self.header.subsystem
     }
 
+    /// What is in the first section of that name, such as `.cmdline`, without what pads it in the file. `None` if there is
+    /// none, or if not all of it is in the file.
+    pub fn section(&self, name: &str) -> Option<&'a [u8]> {
+        let named = |section: &Section| {
+            let end = section.name.iter().position(|byte| *byte == 0);
+            &section.name[..end.unwrap_or(section.name.len())] == name.as_bytes()
+        };
+        let section = self.sections().find(named)?;
+        self.bytes
+            .get(section.start..section.end)?
+            .get(..section.virtual_size)
+    }
+
     /// The header without the checksum and the certificate table's directory entry.
     fn header_ranges(&self) -> [Range<usize>; 3] {
         let header = &self.header;
@@ -126,6 +139,7 @@ impl<'a> PeImage<'a> {
                 start,
                 end,
                 address,
+                ..
             } = section;
             if start < headers || end > self.bytes.len() || address < headers {
                 return Err(PeError::Section { index, start, end });

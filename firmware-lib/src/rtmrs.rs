@@ -5,7 +5,7 @@
 use crate::HashEngine;
 use core::ops::Index;
 use tdx_call::RtmrIndex;
-use tdx_uapi::Digest;
+use tdx_uapi::{Digest, DIGEST_LEN};
 
 /// The values of RTMR0 to RTMR3, which change as the TDX module changes them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -18,7 +18,11 @@ impl Rtmrs {
     /// Sets the register to SHA-384(register ‖ `digest`).
     pub fn extend(&mut self, engine: &impl HashEngine, index: RtmrIndex, digest: &Digest) {
         let register = &mut self.0[index as usize];
-        *register = engine.digest(&[&register.0, &digest.0]);
+        // In one piece, which is one block: engines are quicker with it than with two halves.
+        let mut both = [0; 2 * DIGEST_LEN];
+        both[..DIGEST_LEN].copy_from_slice(&register.0);
+        both[DIGEST_LEN..].copy_from_slice(&digest.0);
+        *register = engine.digest(&[&both]);
     }
 }
 

@@ -10,8 +10,8 @@ use tdx_call::{ExtendBuffer, Gpa, OperandMut, RtmrIndex};
 use tdx_firmware::event_log::{EventLog, LogWriter};
 use tdx_firmware::expect::{
     smbios_digest, AcpiBlobs, Authority, Blob, Boot, BootSeparator, BootVariable, Difference,
-    DirectBoot, DiskBoot, ExpectError, FwCfgFile, Image, KernelHeader, Payload, Smbios, Summary,
-    VariableStore, What,
+    DirectBoot, DiskBoot, ExpectError, FwCfgFile, Image, KernelHeader, LoaderEvent, Payload,
+    Smbios, Summary, UnifiedBoot, VariableStore, What,
 };
 use tdx_firmware::hob::{qemu, TdHob};
 use tdx_firmware::measurement::Recorded;
@@ -583,7 +583,11 @@ fn a_disk_boot_measures_authorities_partitions_and_images() {
     let disk = Payload::Disk(DiskBoot {
         gpt: Some(b"partitions"),
         images: &images,
-        boot_loader: &[("grub_cmd: boot", b"boot")],
+        boot_loader: &[LoaderEvent {
+            name: "grub_cmd: boot",
+            event_type: EventType::IPL,
+            measured: b"boot",
+        }],
     });
     let mut events = Vec::new();
     let mut digest = None;
@@ -625,6 +629,85 @@ fn a_disk_boot_measures_authorities_partitions_and_images() {
         b"d\0b\0certificate",
     ];
     assert_eq!(digest, Some(Sha2.digest(&variable)));
+}
+
+/// A unified kernel image with a command line and an initrd of 5 bytes.
+fn unified(line: &[u8]) -> Vec<u8> {
+    let parts: [(&str, u32, Vec<u8>); 3] = [
+        (".cmdline", 0x200, line.to_vec()),
+        (".initrd", 0x400, b"12345".to_vec()),
+        (".linux", 0x600, kernel()),
+    ];
+    let mut image = pe(&[(0x200, 0x200), (0x400, 0x200), (0x600, 0x600)], 0xc00);
+    image[0x200..].fill(0);
+    for (index, (name, start, content)) in parts.iter().enumerate() {
+        let header = common::PE_SECTIONS + 40 * index;
+        put(&mut image, header, name.as_bytes());
+        put(
+            &mut image,
+            header + 8,
+            &(content.len() as u32).to_le_bytes(),
+        );
+        put(&mut image, *start as usize, content);
+    }
+    image
+}
+
+#[test]
+fn a_unified_kernel_image_says_all_that_it_measures() {
+    let parts = Parts::new();
+    let image = unified(b"quiet \n");
+    let payload = |image| {
+        Payload::Unified(UnifiedBoot {
+            gpt: None,
+            image,
+            initrd: Some(Sha2.digest(&[b"initrd"])),
+            authorities: &[],
+        })
+    };
+    let mut told = Vec::new();
+    let mut digests = Vec::new();
+    parts.with(
+        |boot| boot.payload = payload(Box::leak(image.clone().into_boxed_slice())),
+        |boot| {
+            boot.events(&Sha2, |event| {
+                told.push(event.what.to_string());
+                digests.push(event.digest.unwrap());
+            })
+            .unwrap();
+        },
+    );
+    let first = told
+        .iter()
+        .position(|what| what == "image unified kernel image")
+        .unwrap();
+    let wanted: [(&str, &[u8]); 8] = [
+        ("name of section .linux", b".linux\0"),
+        ("section .linux", &kernel()),
+        ("name of section .cmdline", b".cmdline\0"),
+        ("section .cmdline", b"quiet \n"),
+        ("name of section .initrd", b".initrd\0"),
+        ("section .initrd", b"12345"),
+        ("load options", b"q\0u\0i\0e\0t\0\0\0"),
+        ("initrd", b"initrd"),
+    ];
+    for (what, measured) in wanted {
+        let index = told.iter().position(|told| told == what).unwrap();
+        assert!(index > first, "{what}");
+        assert_eq!(digests[index], Sha2.digest(&[measured]), "{what}");
+    }
+    assert!(told.contains(&"image kernel".to_owned()));
+
+    let before = parts.with(
+        |boot| boot.payload = payload(Box::leak(image.into_boxed_slice())),
+        |boot| boot.rtmrs(&Sha2).unwrap(),
+    );
+    let other = Box::leak(unified(b"debug \n").into_boxed_slice());
+    let after = parts.with(
+        |boot| boot.payload = payload(other),
+        |boot| boot.rtmrs(&Sha2).unwrap(),
+    );
+    assert_eq!(changed(&before, &after), [1, 2]);
 }
 
 proptest! {

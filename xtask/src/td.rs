@@ -4,7 +4,7 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use anyhow::{Context, Result};
+use anyhow::{ensure, Context, Result};
 
 use crate::artefacts::module::{self, Rigour};
 use crate::artefacts::{firmware_image, host_cargo, keys};
@@ -15,6 +15,9 @@ use crate::vm::{Driver, Guest, Plugin, Start};
 
 /// How long a guest may take to boot. It takes some seconds; the rest is for a machine that is busy with other things.
 const BOOT_LIMIT: Duration = Duration::from_secs(180);
+
+/// The same through firmware, which measures and checks what it starts.
+const FIRMWARE_BOOT_LIMIT: Duration = Duration::from_secs(360);
 
 /// What of a TD is built here.
 #[derive(Debug, Clone)]
@@ -102,6 +105,11 @@ pub(crate) fn boot(
         BootChoice::Tdvf => Start::Firmware(insecure()?),
         BootChoice::Uki => Start::UnifiedImage(insecure()?, firmware),
         BootChoice::TdvfSecureBoot => {
+            ensure!(
+                environment.kernel.signed,
+                "the image of {} is not signed, which Secure Boot wants; name another kernel with --kernel",
+                environment.kernel.release
+            );
             let keys = keys::make(environment, progress)?;
             let image = firmware_image::with_own_keys(environment, &firmware, &keys, progress)?;
             if let Driver::Rust(module) | Driver::None(Some(module)) = &mut guest.driver {
@@ -110,6 +118,7 @@ pub(crate) fn boot(
             Start::Grub(image, firmware)
         }
     };
+    guest.boot_limit = FIRMWARE_BOOT_LIMIT;
     Ok(())
 }
 

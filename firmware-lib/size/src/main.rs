@@ -12,6 +12,8 @@
 mod bare;
 #[cfg(feature = "hash")]
 mod hash;
+#[cfg(any(feature = "hob", feature = "tdvf", feature = "pe"))]
+mod image;
 #[cfg(feature = "reader")]
 mod reader;
 #[cfg(feature = "writer")]
@@ -30,6 +32,12 @@ unsafe fn use_features(area: &'static mut [u8]) {
     reader::run(area);
     #[cfg(feature = "writer")]
     writer::run(area);
+    #[cfg(feature = "hob")]
+    image::hob(area);
+    #[cfg(feature = "tdvf")]
+    image::tdvf(area);
+    #[cfg(feature = "pe")]
+    image::pe(area);
     let _ = area;
 }
 

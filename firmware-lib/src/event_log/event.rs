@@ -2,15 +2,15 @@
 
 //! One event.
 
+use super::spec_id::Algorithms;
 use super::walk::Record;
-use super::{algorithm, DataCheck, SpecId};
+use super::DataCheck;
 use crate::cursor::Cursor;
 use crate::event_data::EventData;
 use crate::{EventType, HashEngine, MrIndex};
 use core::fmt;
 use tdx_call::RtmrIndex;
 use tdx_uapi::{Digest, Hex};
-use zerocopy::FromBytes;
 
 /// Something that was measured: a `CC_EVENT`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -28,14 +28,15 @@ pub struct Event<'a> {
 }
 
 impl<'a> Event<'a> {
-    pub(super) fn new(offset: usize, record: &Record<'a>, spec_id: &SpecId<'a>) -> Self {
+    pub(super) fn new(offset: usize, record: &Record<'a>, algorithms: Algorithms<'a>) -> Self {
         Self {
             offset,
             mr: record.mr,
             event_type: record.event_type,
             digests: Digests {
                 bytes: record.digests,
-                spec_id: *spec_id,
+                algorithms,
+                sha384: record.sha384,
             },
             data: record.data,
         }
@@ -77,30 +78,29 @@ impl fmt::Display for Event<'_> {
     }
 }
 
-/// The digests of an event, by [`algorithm`].
+/// The digests of an event, by [`algorithm`](super::algorithm).
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct Digests<'a> {
     bytes: &'a [u8],
-    spec_id: SpecId<'a>,
+    algorithms: Algorithms<'a>,
+    sha384: Option<&'a Digest>,
 }
 
 impl<'a> Digests<'a> {
     /// Pairs of an algorithm and a digest.
     pub fn iter(&self) -> impl Iterator<Item = (u16, &'a [u8])> + 'a {
         let mut cursor = Cursor::new(self.bytes);
-        let spec_id = self.spec_id;
+        let algorithms = self.algorithms;
         core::iter::from_fn(move || {
             let algorithm = cursor.u16()?;
-            let digest = cursor.take(spec_id.digest_len(algorithm)?)?;
+            let digest = cursor.take(algorithms.digest_len(algorithm)?)?;
             Some((algorithm, digest))
         })
     }
 
     /// The SHA-384 digest, the first one if there are several.
     pub fn sha384(&self) -> Option<&'a Digest> {
-        self.iter()
-            .find(|(algorithm, _)| *algorithm == algorithm::SHA384)
-            .and_then(|(_, digest)| Digest::ref_from_bytes(digest).ok())
+        self.sha384
     }
 }
 

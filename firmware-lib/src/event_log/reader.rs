@@ -76,7 +76,9 @@ impl<'a> Iterator for Events<'a> {
         }
         let offset = self.walk.offset();
         match self.walk.step() {
-            Ok(record) => record.map(|record| Ok(Event::new(offset, &record, self.walk.spec_id()))),
+            Ok(record) => {
+                record.map(|record| Ok(Event::new(offset, &record, self.walk.spec_id().list())))
+            }
             Err(error) => {
                 self.failed = true;
                 Some(Err(error))

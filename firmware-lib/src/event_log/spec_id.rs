@@ -45,11 +45,37 @@ pub struct SpecId<'a> {
     /// The size of a UINTN in units of 32 bits.
     pub uintn_size: u8,
     /// Pairs of an [`algorithm`] and the length of its digests in bytes.
-    algorithms: &'a [[u8; 4]],
+    algorithms: Algorithms<'a>,
     /// What the firmware's vendor added.
     pub vendor_info: &'a [u8],
     /// What follows in the header's data, which td-shim has and nobody defines.
     pub trailing: &'a [u8],
+}
+
+/// A header's list of algorithms.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Algorithms<'a>(&'a [[u8; 4]]);
+
+impl<'a> Algorithms<'a> {
+    fn iter(self) -> impl Iterator<Item = (u16, u16)> + 'a {
+        self.0
+            .iter()
+            .map(|[a, b, c, d]| (u16::from_le_bytes([*a, *b]), u16::from_le_bytes([*c, *d])))
+    }
+
+    /// The length of a digest. Those that TCG defines are taken to be what they are, whatever the log says.
+    pub(super) fn digest_len(self, algorithm: u16) -> Option<usize> {
+        match algorithm {
+            algorithm::SHA1 => Some(20),
+            algorithm::SHA256 | algorithm::SM3_256 => Some(32),
+            algorithm::SHA384 => Some(48),
+            algorithm::SHA512 => Some(64),
+            other => self
+                .iter()
+                .find(|(algorithm, _)| *algorithm == other)
+                .map(|(_, len)| usize::from(len)),
+        }
+    }
 }
 
 impl<'a> SpecId<'a> {
@@ -60,23 +86,12 @@ impl<'a> SpecId<'a> {
 
     /// The algorithms that the log says it has, with the length of their digests in bytes.
     pub fn algorithms(&self) -> impl Iterator<Item = (u16, u16)> + 'a {
-        self.algorithms
-            .iter()
-            .map(|[a, b, c, d]| (u16::from_le_bytes([*a, *b]), u16::from_le_bytes([*c, *d])))
+        self.algorithms.iter()
     }
 
-    /// The length of a digest. Those that TCG defines are taken to be what they are, whatever the log says.
-    pub(super) fn digest_len(&self, algorithm: u16) -> Option<usize> {
-        match algorithm {
-            algorithm::SHA1 => Some(20),
-            algorithm::SHA256 | algorithm::SM3_256 => Some(32),
-            algorithm::SHA384 => Some(48),
-            algorithm::SHA512 => Some(64),
-            other => self
-                .algorithms()
-                .find(|(algorithm, _)| *algorithm == other)
-                .map(|(_, len)| usize::from(len)),
-        }
+    /// The list of algorithms.
+    pub(super) fn list(&self) -> Algorithms<'a> {
+        self.algorithms
     }
 
     /// Parses the header at the front of a log, and says how many bytes it has.
@@ -121,7 +136,7 @@ impl<'a> SpecId<'a> {
             platform_class,
             version: (major, minor, errata),
             uintn_size,
-            algorithms: <[[u8; 4]]>::ref_from_bytes(algorithms).map_err(|_| cut)?,
+            algorithms: Algorithms(<[[u8; 4]]>::ref_from_bytes(algorithms).map_err(|_| cut)?),
             vendor_info,
             trailing: cursor.rest(),
         })

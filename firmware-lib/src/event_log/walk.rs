@@ -2,11 +2,13 @@
 
 //! From one event of a log to the next, which reader and writer share.
 
+use super::spec_id::Algorithms;
 use super::SpecId;
 use crate::cursor::Cursor;
 use crate::{EventType, MrIndex};
 use core::fmt;
-use tdx_uapi::DIGEST_LEN;
+use tdx_uapi::{Digest, DIGEST_LEN};
+use zerocopy::FromBytes;
 
 /// An event as it lies in the log.
 #[derive(Clone, Copy, Debug)]
@@ -15,6 +17,7 @@ pub(super) struct Record<'a> {
     pub(super) event_type: EventType,
     /// Pairs of an algorithm and its digest, all of known length.
     pub(super) digests: &'a [u8],
+    pub(super) sha384: Option<&'a Digest>,
     pub(super) data: &'a [u8],
     /// How many bytes the whole has.
     pub(super) len: usize,
@@ -63,7 +66,7 @@ impl<'a> Walk<'a> {
         }
         let record = match legacy_header(rest) {
             Some(record) => record,
-            None => record(rest, &self.spec_id).map_err(|kind| EventError {
+            None => record(rest, self.spec_id.list()).map_err(|kind| EventError {
                 offset: self.offset,
                 kind,
             })?,
@@ -93,25 +96,30 @@ fn legacy_header(rest: &[u8]) -> Option<Record<'_>> {
         mr,
         event_type,
         digests: &[],
+        sha384: None,
         data,
         len: rest.len() - cursor.rest().len(),
     })
 }
 
 /// A `TCG_PCR_EVENT2`, of which the PCR is the register: `CC_EVENT`.
-fn record<'a>(rest: &'a [u8], spec_id: &SpecId<'_>) -> Result<Record<'a>, EventErrorKind> {
+fn record<'a>(rest: &'a [u8], algorithms: Algorithms<'_>) -> Result<Record<'a>, EventErrorKind> {
     let mut cursor = Cursor::new(rest);
     let cut = |what| move || EventErrorKind::Cut { what };
     let mr = MrIndex(cursor.u32().ok_or_else(cut("register"))?);
     let event_type = EventType(cursor.u32().ok_or_else(cut("type"))?);
     let count = cursor.u32().ok_or_else(cut("number of digests"))?;
     let from = cursor.rest();
+    let mut sha384 = None;
     for _ in 0..count {
         let algorithm = cursor.u16().ok_or_else(cut("digest's algorithm"))?;
-        let len = spec_id
+        let len = algorithms
             .digest_len(algorithm)
             .ok_or(EventErrorKind::Algorithm { algorithm })?;
-        cursor.take(len).ok_or_else(cut("digest"))?;
+        let digest = cursor.take(len).ok_or_else(cut("digest"))?;
+        if algorithm == super::algorithm::SHA384 && sha384.is_none() {
+            sha384 = Digest::ref_from_bytes(digest).ok();
+        }
     }
     let digests = &from[..from.len() - cursor.rest().len()];
     let size = cursor.u32().ok_or_else(cut("size"))?;
@@ -123,6 +131,7 @@ fn record<'a>(rest: &'a [u8], spec_id: &SpecId<'_>) -> Result<Record<'a>, EventE
         mr,
         event_type,
         digests,
+        sha384,
         data,
         len: rest.len() - cursor.rest().len(),
     })

@@ -42,7 +42,7 @@ const FILL: u8 = 0xff;
 ///
 /// # Invariants
 ///
-/// `used` bytes of the area are a header and whole events, and the others are [`FILL`].
+/// `used` bytes of the area are a header and whole events, and the others are 0xff.
 #[derive(Debug)]
 pub struct LogWriter<'a> {
     area: &'a mut [u8],

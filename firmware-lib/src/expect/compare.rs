@@ -69,7 +69,7 @@ impl<'l> Iterator for Rest<'l> {
     }
 }
 
-impl<'a> Boot<'a> {
+impl Boot<'_> {
     /// Compares a log with what is expected, and tells the differences.
     ///
     /// RTMR0 to RTMR2 are compared; what the operating system adds to RTMR2 and RTMR3 is not in this log. Whether the log is

@@ -40,6 +40,10 @@ pub enum What<'a> {
     Gpt,
     /// An image that was loaded, by the name that the description gives to it.
     Image(&'a str),
+    /// The name of a section of a unified kernel image.
+    SectionName(&'a str),
+    /// What is in that section.
+    Section(&'a str),
     /// The kernel's load options: its command line.
     LoadOptions,
     /// The initrd.
@@ -70,6 +74,8 @@ impl fmt::Display for What<'_> {
             Self::Authority(variable) => write!(f, "authority of {variable}"),
             Self::Gpt => f.write_str("partition table"),
             Self::Image(name) => write!(f, "image {name}"),
+            Self::SectionName(name) => write!(f, "name of section {name}"),
+            Self::Section(name) => write!(f, "section {name}"),
             Self::LoadOptions => f.write_str("load options"),
             Self::Initrd => f.write_str("initrd"),
             Self::BootLoader(name) => write!(f, "boot loader: {name}"),

@@ -3,7 +3,7 @@
 //! What the firmware boots.
 
 use super::event::Sink;
-use super::{Authority, ExpectError, KernelHeader, PatchedKernel, What};
+use super::{Authority, ExpectError, KernelHeader, PatchedKernel, UnifiedBoot, What};
 use crate::pe::PeImage;
 use crate::{EventType, HashEngine, Hasher};
 use tdx_call::RtmrIndex;
@@ -13,8 +13,10 @@ use tdx_call::RtmrIndex;
 pub enum Payload<'a> {
     /// A kernel that QEMU gives to it, with `-kernel`.
     Direct(DirectBoot<'a>),
-    /// A program from a disk, such as shim or a unified kernel image.
+    /// Programs from a disk, such as shim, GRUB and a kernel.
     Disk(DiskBoot<'a>),
+    /// A unified kernel image from a disk.
+    Unified(UnifiedBoot<'a>),
 }
 
 /// A boot with QEMU's `-kernel`.
@@ -60,17 +62,9 @@ impl<'a> DirectBoot<'a> {
     /// What the kernel's EFI stub measures.
     pub(super) fn run<E: HashEngine>(&self, sink: &mut Sink<'_, 'a, E>) {
         let rtmr = RtmrIndex::Rtmr2;
-        // The firmware's load options: UTF-16 with a zero at the end, and nothing at all when there is nothing to say.
         let prefix = self.initrd.map_or("", |_| "initrd=initrd ");
-        if !(prefix.is_empty() && self.command_line.is_empty()) {
-            let mut hasher = sink.engine.hasher();
-            // The firmware turns each byte into a unit.
-            for byte in prefix.bytes().chain(self.command_line.bytes()).chain([0]) {
-                hasher.update(&u16::from(byte).to_le_bytes());
-            }
-            let digest = hasher.finish();
-            sink.digest(rtmr, EventType::EVENT_TAG, What::LoadOptions, digest);
-        }
+        let bytes = prefix.bytes().chain(self.command_line.bytes());
+        load_options(bytes, sink);
         if let Some(initrd) = self.initrd.filter(|initrd| !initrd.is_empty()) {
             sink.bytes(rtmr, EventType::EVENT_TAG, What::Initrd, initrd);
         }
@@ -96,9 +90,21 @@ pub struct DiskBoot<'a> {
     pub gpt: Option<&'a [u8]>,
     /// The programs that are loaded as PE images, one after the other: shim, GRUB, kernel.
     pub images: &'a [Image<'a>],
-    /// What the boot loader measures into RTMR2, each with what to call it: the texts of GRUB's commands and the files that
-    /// it reads.
-    pub boot_loader: &'a [(&'a str, &'a [u8])],
+    /// What goes into RTMR2, in order: shim's lists of keys, the texts of GRUB's commands and the files that it reads, and
+    /// what the kernel's EFI stub measures.
+    pub boot_loader: &'a [LoaderEvent<'a>],
+}
+
+/// Something that is measured into RTMR2.
+#[derive(Clone, Copy, Debug)]
+pub struct LoaderEvent<'a> {
+    /// What to call it.
+    pub name: &'a str,
+    /// The type that the log has: [`EventType::IPL`] of boot loaders, [`EventType::EVENT_TAG`] of the kernel.
+    pub event_type: EventType,
+    /// What is measured: of GRUB's commands the text without what is before it in the log. Linux's load options are in
+    /// UTF-16 and have a zero at their end.
+    pub measured: &'a [u8],
 }
 
 impl<'a> DiskBoot<'a> {
@@ -121,19 +127,18 @@ impl<'a> DiskBoot<'a> {
                 digest,
             );
         }
-        for (name, measured) in self.boot_loader {
-            sink.bytes(
-                RtmrIndex::Rtmr2,
-                EventType::IPL,
-                What::BootLoader(name),
-                measured,
-            );
+        for event in self.boot_loader {
+            let what = What::BootLoader(event.name);
+            sink.bytes(RtmrIndex::Rtmr2, event.event_type, what, event.measured);
         }
         Ok(())
     }
 }
 
-fn authorities<'a, E: HashEngine>(authorities: &'a [Authority<'a>], sink: &mut Sink<'_, 'a, E>) {
+pub(super) fn authorities<'a, E: HashEngine>(
+    authorities: &'a [Authority<'a>],
+    sink: &mut Sink<'_, 'a, E>,
+) {
     for authority in authorities {
         sink.variable(
             EventType::EFI_VARIABLE_AUTHORITY,
@@ -143,4 +148,27 @@ fn authorities<'a, E: HashEngine>(authorities: &'a [Authority<'a>], sink: &mut S
             authority.data,
         );
     }
+}
+
+/// What Linux's EFI stub measures of the load options that were made of these bytes: nothing if there are none, and
+/// otherwise UTF-16 with a zero at the end.
+pub(super) fn load_options<E: HashEngine>(
+    bytes: impl Iterator<Item = u8> + Clone,
+    sink: &mut Sink<'_, '_, E>,
+) {
+    if bytes.clone().next().is_none() {
+        return;
+    }
+    let mut hasher = sink.engine.hasher();
+    // Whoever makes them turns each byte into a unit.
+    for byte in bytes.chain([0]) {
+        hasher.update(&u16::from(byte).to_le_bytes());
+    }
+    let digest = hasher.finish();
+    sink.digest(
+        RtmrIndex::Rtmr2,
+        EventType::EVENT_TAG,
+        What::LoadOptions,
+        digest,
+    );
 }

@@ -65,6 +65,10 @@ pub(super) struct Section {
     pub(super) end: usize,
     /// Its address in the loaded image.
     pub(super) address: usize,
+    /// Its size in the loaded image.
+    pub(super) virtual_size: usize,
+    /// Its name, with zeros behind it.
+    pub(super) name: [u8; 8],
 }
 
 /// What of the header counts for the hash. All are offsets in the file.
@@ -183,6 +187,8 @@ impl Header {
                     start,
                     end: start.saturating_add(section.raw_size.get() as usize),
                     address: section.virtual_address.get() as usize,
+                    virtual_size: section.virtual_size.get() as usize,
+                    name: section.name,
                 }
             })
     }

@@ -21,7 +21,7 @@
 //!
 //! Where the firmware below 4 GiB is a TDVF (`-bios OVMF.inteltdx.ms.fd`), the TD is built of its sections as a host does,
 //! with MRTD measured and a TD HOB, and starts at its reset vector in the TDX module's initial state, all vCPUs at once:
-//! see [`start`], [`stub`], [`rom`] and [`in_place`]. Under any other firmware a kernel is booted as if the TD were past
+//! see the modules `start`, `stub`, `rom` and `in_place`. Under any other firmware a kernel is booted as if the TD were past
 //! that, with all memory accepted.
 //!
 //! # Arguments

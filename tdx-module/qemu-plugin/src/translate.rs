@@ -44,7 +44,7 @@ pub(crate) extern "C" fn on_translation(tb: *mut ffi::qemu_plugin_tb, _userdata:
             uncounted.1 = 0;
         }
         // SAFETY: The instruction belongs to the block.
-        unsafe { instrument(insn, answered) };
+        unsafe { instrument(insn, answered, index == 0) };
     }
 }
 
@@ -81,8 +81,14 @@ impl Answered {
 ///
 /// # Safety
 ///
-/// `insn` is an instruction of the block that is being translated.
-unsafe fn instrument(insn: *mut ffi::qemu_plugin_insn, answered: Option<Answered>) {
+/// `insn` is an instruction of the block that is being translated, its first one if `is_first`.
+unsafe fn instrument(insn: *mut ffi::qemu_plugin_insn, answered: Option<Answered>, is_first: bool) {
+    let plugin = plugin::get();
+    let firmware = plugin.firmware();
+    // Most instructions of a guest without such firmware. The one that it starts with is a block's first.
+    if answered.is_none() && firmware.is_none() && !is_first {
+        return;
+    }
     // SAFETY: The caller says so.
     let address = unsafe { ffi::qemu_plugin_insn_vaddr(insn) };
     let userdata = ptr::without_provenance_mut(address as usize);
@@ -90,8 +96,7 @@ unsafe fn instrument(insn: *mut ffi::qemu_plugin_insn, answered: Option<Answered
         // SAFETY: The callback fits its type, and ignores the user data.
         unsafe { attach(insn, start::on_reset_vector, userdata) };
     }
-    let plugin = plugin::get();
-    if let Some(firmware) = plugin.firmware() {
+    if let Some(firmware) = firmware {
         // SAFETY: The caller says so.
         unsafe { instrument_for_firmware(insn, address) };
         if firmware.range().contains(&address) {
@@ -104,7 +109,7 @@ unsafe fn instrument(insn: *mut ffi::qemu_plugin_insn, answered: Option<Answered
         _ if plugin.in_place.place(address).is_some() => return,
         Some(Answered::Tdcall) => tdcall::on_execution,
         Some(Answered::Cpuid) => cpuid::on_execution,
-        Some(Answered::Pause) if plugin.firmware().is_some() && pause::may_be_firmware(address) => {
+        Some(Answered::Pause) if firmware.is_some() && pause::may_be_firmware(address) => {
             pause::on_pause
         }
         Some(Answered::Pause) | None => return,

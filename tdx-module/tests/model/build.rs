@@ -3,7 +3,7 @@
 //! Building a TD: its first pages, and MRTD.
 
 use sha2::{Digest as _, Sha384};
-use tdx_call::{Gpa, PageSize};
+use tdx_call::{Gpa, PageSize, Registers};
 use tdx_module::{
     BuildError, HostPolicy, PageState, Platform, RamRange, RamState, Td, TdBuild, TdParameters,
 };
@@ -73,6 +73,21 @@ fn what_was_added_is_accepted_and_the_rest_pending() {
     assert_eq!(state(0x3fff), Some(PageState::Accepted(PageSize::Size4K)));
     assert_eq!(state(0x4000), Some(PageState::Pending));
     assert_eq!(state(0x10_0000), None);
+}
+
+#[test]
+fn a_vcpu_starts_with_its_index_and_the_address_of_the_hob() {
+    let td = finish(build());
+    let registers = td.initial_registers(3, Gpa(0x80_9000), 0x60f1);
+    let expected = Registers {
+        rbx: 52,
+        rcx: 0x80_9000,
+        rdx: 0x60f1,
+        rsi: 3,
+        r8: 0x80_9000,
+        ..Registers::default()
+    };
+    assert_eq!(registers, expected);
 }
 
 #[test]

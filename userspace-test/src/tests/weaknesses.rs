@@ -29,7 +29,7 @@ pub(super) const TESTS: &[Test] = &[
     test!(_1_a_quote_of_the_last_moment_is_no_timeout)
         .c_fails("ETIMEDOUT")
         .slow(2),
-    test!(_2_a_quote_is_there_when_the_host_has_made_it).c_fails("the median is 1."),
+    test!(_2_a_quote_is_there_when_the_host_has_made_it).c_fails("the fastest took 1."),
     test!(_3_a_signal_is_no_timeout_in_the_log).c_fails("GetQuote request timedout"),
     test!(_4_a_status_that_changes_is_read_once).c_fails("left: None"),
     test!(_5_a_request_that_is_not_marked_is_not_taken_for_answered).c_fails("a Quote of 0 bytes"),
@@ -73,8 +73,10 @@ fn _1_a_timeout_is_etimedout(options: &Options) -> Result<()> {
     Ok(())
 }
 
-/// The moment is found by waiting in vain first: the driver in C counts its naps, not the time.
+/// The moment is found by waiting in vain first: the driver in C counts its naps, not the time. It is within the last of
+/// these, which takes a second, and long enough for a machine that is busy with other things.
 fn _1_a_quote_of_the_last_moment_is_no_timeout(options: &Options) -> Result<()> {
+    const LAST_MOMENT: Duration = Duration::from_millis(400);
     let emulation = begin(options)?;
     emulation.answer_quotes(QuoteBehaviour::Never);
     let begun = Instant::now();
@@ -82,7 +84,7 @@ fn _1_a_quote_of_the_last_moment_is_no_timeout(options: &Options) -> Result<()> 
     let timeout = begun.elapsed();
 
     let emulation = begin(options)?;
-    emulation.slow_quotes_down(timeout * 59 / 60);
+    emulation.slow_quotes_down(timeout.saturating_sub(LAST_MOMENT));
     assert_carries(&tsm::quote(&[1; 64])??, &[1; 64]);
     Ok(())
 }
@@ -99,8 +101,9 @@ fn _2_a_quote_is_there_when_the_host_has_made_it(options: &Options) -> Result<()
     }
     println!("{times:?}");
     times.sort();
-    assert!(times[2] >= SERVICE, "the emulation did not slow down");
-    assert!(times[2] < SERVICE * 4, "the median is {:?}", times[2]);
+    assert!(times[0] >= SERVICE, "the emulation did not slow down");
+    // One of them, because the machine under the TD may be busy with other things.
+    assert!(times[0] < SERVICE * 4, "the fastest took {:?}", times[0]);
     Ok(())
 }
 

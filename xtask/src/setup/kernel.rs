@@ -51,6 +51,8 @@ pub(crate) struct Kernel {
     pub(crate) modules: PathBuf,
     /// The prepared source, with `tools/testing/selftests`. It was made at [`Kernel::TREE`] and must be used there.
     pub(crate) tree: PathBuf,
+    /// Whether its image is signed for Secure Boot.
+    pub(crate) signed: bool,
     /// Whether it takes modules in Rust.
     pub(crate) rust: bool,
     /// The command of the C compiler that built it.
@@ -76,6 +78,7 @@ impl Kernel {
             vmlinuz: folder.join("vmlinuz"),
             modules: folder.join("image/lib/modules"),
             tree: folder.join("tree"),
+            signed: record.signed,
             rust: record.rust,
             compiler: record.compiler.clone(),
         };

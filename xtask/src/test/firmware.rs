@@ -39,11 +39,14 @@ pub(super) const CHECKS: &[Check] = &[
 const PAGE: &str = "docs/firmware.md";
 
 /// What is linked for each row of the table, with cargo's features.
-const ROWS: [(&str, &str); 4] = [
+const ROWS: [(&str, &str); 7] = [
     ("nothing", ""),
     ("hash", "hash"),
     ("reader", "reader"),
     ("writer", "writer"),
+    ("hob", "hob"),
+    ("tdvf", "tdvf"),
+    ("pe", "pe"),
 ];
 
 /// Where a program begins.
