@@ -12,7 +12,7 @@
 //! | `quoting-enclave` | the platform vouches for the enclave that signed, and it is one of the QE identity |
 //! | `signature` | the enclave's key signed what the Quote says |
 //! | `tcb` | the platform's TCB has a status that the policy accepts |
-//! | `attributes` | ATTRIBUTES has nothing that makes a TD untrustworthy, whatever the policy says |
+//! | `safe-attributes` | ATTRIBUTES has nothing that makes a TD untrustworthy, whatever the policy says |
 //! | `reportdata` | REPORTDATA is what was expected |
 //! | `debug`, `service-td`, `mrtd`, … | what the [`Policy`] says of the TD |
 //!
@@ -80,7 +80,7 @@ const GENUINE: [&str; 7] = [
     "quoting-enclave",
     "signature",
     "tcb",
-    "attributes",
+    "safe-attributes",
 ];
 
 impl Verifier {
@@ -99,7 +99,7 @@ impl Verifier {
     ) -> Verdict {
         let (parsed, report) = match self.genuine(quote, collateral, now) {
             Ok(genuine) => genuine,
-            Err(failed) => return Verdict::refused(failed),
+            Err((failed, holds)) => return Verdict::refused(failed, holds),
         };
         let measured = Measured::from(&parsed);
         let mut claims: Vec<_> = GENUINE[..5]
@@ -121,7 +121,10 @@ impl Verifier {
             advisories: report.advisory_ids,
         };
         claims.push(tcb_claim(&tcb, &expected.policy.tcb));
-        claims.push(Claim::holds("attributes", measured.attributes.to_string()));
+        claims.push(Claim::holds(
+            "safe-attributes",
+            measured.attributes.to_string(),
+        ));
         claims.push(policy::reportdata(&measured, expected.reportdata.as_ref()));
         claims.extend(expected.policy.claims(&measured));
         Verdict {
@@ -137,13 +140,14 @@ impl Verifier {
         quote: &'a [u8],
         collateral: &Collateral,
         now: SystemTime,
-    ) -> Result<(Quote<'a>, VerifiedReport), Claim> {
-        let fails = |why: String| Claim::fails("quote", why);
+    ) -> Result<(Quote<'a>, VerifiedReport), (Claim, &'static [&'static str])> {
+        let fails = |why: String| (Claim::fails("quote", why), &GENUINE[..0]);
         let parsed = Quote::parse(quote).map_err(|error| fails(error.to_string()))?;
         if parsed.rest.iter().any(|byte| *byte != 0) {
             return Err(fails("something other than zeros follows the Quote".into()));
         }
-        chain::check(&parsed, &self.root)?;
+        // The collateral has not been looked at then.
+        chain::check(&parsed, &self.root).map_err(|failed| (failed, &GENUINE[..1]))?;
         let seconds = now
             .duration_since(UNIX_EPOCH)
             .unwrap_or(Duration::ZERO)
@@ -156,9 +160,12 @@ impl Verifier {
             .allow_service_td(true);
         match verifier.verify(quote, collateral.inner(), seconds) {
             Ok(report) => Ok((parsed, report)),
-            Err(error) => Err(reason::claim(
-                &error, &verifier, &parsed, quote, collateral, seconds,
-            )),
+            Err(error) => {
+                let failed = reason::claim(&error, &verifier, &parsed, quote, collateral, seconds);
+                // It checks in this order.
+                let before = GENUINE.iter().position(|name| *name == failed.name);
+                Err((failed, &GENUINE[..before.unwrap_or(0)]))
+            }
         }
     }
 }
@@ -189,28 +196,24 @@ fn tcb_claim(tcb: &Tcb, policy: &policy::TcbPolicy) -> Claim {
 }
 
 impl Verdict {
-    /// The verdict on what is not genuine, because of one claim that fails.
-    pub fn refused(failed: Claim) -> Self {
-        let position = GENUINE
-            .iter()
-            .position(|name| *name == failed.name)
-            .unwrap_or(0);
-        let mut claims: Vec<_> = GENUINE[..position]
-            .iter()
-            .map(|name| Claim::holds(name, ""))
-            .collect();
-        let after = format!("{} fails", failed.name);
-        claims.push(failed);
-        claims.extend(
-            GENUINE[position + 1..]
-                .iter()
-                .map(|name| Claim::unchecked(name, after.clone())),
-        );
+    /// The verdict on what is not genuine, because of one claim that fails. Before that one, those in `holds` were checked.
+    fn refused(failed: Claim, holds: &[&str]) -> Self {
+        let why = format!("{} fails", failed.name);
+        let claims = GENUINE.iter().map(|name| match *name {
+            name if name == failed.name => failed.clone(),
+            name if holds.contains(&name) => Claim::holds(name, ""),
+            name => Claim::unchecked(name, why.clone()),
+        });
         Self {
-            claims,
+            claims: claims.collect(),
             tcb: None,
             td: None,
         }
+    }
+
+    /// The verdict on what is no Quote at all.
+    pub fn no_quote(why: impl ToString) -> Self {
+        Self::refused(Claim::fails("quote", why.to_string()), &[])
     }
 
     /// Whether every claim holds that was checked, and the Quote is genuine.

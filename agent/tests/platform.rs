@@ -112,9 +112,8 @@ fn server(platform: &Fixture) -> SocketAddr {
     let server = PcsServer::listen(any).expect("a server");
     let address = server.address();
     let platform = Platform::from_seed(b"seed of the tests", &PlatformConfig::default())
-        .map(|same| {
+        .inspect(|same| {
             assert_eq!(same.root_der(), platform.platform.root_der());
-            same
         })
         .expect("a platform");
     thread::spawn(move || server.serve(&platform));

@@ -145,6 +145,9 @@ fn another_root_is_refused([quote, json]: [Vec<u8>; 2]) {
         Verifier::new(root).verify(&quote, &collateral(&json), &Expectations::default(), date());
     let (name, detail) = failed(&verdict);
     assert_eq!(name, "certificates", "{detail}");
+    // What was not looked at is not said to hold.
+    assert_eq!(verdict.claims[1].name, "collateral");
+    assert_eq!(verdict.claims[1].outcome, Outcome::Unchecked);
 }
 
 fn garbage_is_no_quote([bytes, json]: [Vec<u8>; 2]) {

@@ -123,7 +123,7 @@ impl Options {
         let verifier = Verifier::new(self.trust.root()?);
         let mut verdict = match tdx_uapi::quote::Quote::parse(&quote) {
             // Nothing is fetched for what is no Quote.
-            Err(error) => Verdict::refused(Claim::fails("quote", error.to_string())),
+            Err(error) => Verdict::no_quote(error),
             Ok(_) => {
                 let collateral = self.trust.collateral(&quote)?;
                 if let Some(path) = &self.trust.save_collateral {

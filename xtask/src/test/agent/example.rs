@@ -81,6 +81,7 @@ pub(super) fn shorten(text: &str) -> String {
 
 /// The text without what differs from boot to boot and from kernel to kernel: digits, and numbers of two digits or more.
 pub(super) fn normalise(text: &str) -> String {
+    let text = &without_uuids(text);
     let text = by_words(text, |word, normal| {
         let hexadecimal = word.len() >= 8 && word.bytes().all(|byte| byte.is_ascii_hexdigit());
         let decimal = word.len() >= 2 && word.bytes().all(|byte| byte.is_ascii_digit());
@@ -99,6 +100,24 @@ pub(super) fn normalise(text: &str) -> String {
         .replace("#…", "#")
         .trim_end()
         .to_owned()
+}
+
+/// The text with `#` for each identifier of a boot, which a UUID is.
+fn without_uuids(text: &str) -> String {
+    let is_uuid = |word: &str| {
+        let lengths = word.split('-').map(str::len);
+        lengths.eq([8, 4, 4, 4, 12])
+            && word
+                .bytes()
+                .all(|byte| byte == b'-' || byte.is_ascii_hexdigit())
+    };
+    let lines = text.lines().map(|line| {
+        let words = line
+            .split(' ')
+            .map(|word| if is_uuid(word) { "#" } else { word });
+        words.collect::<Vec<_>>().join(" ")
+    });
+    lines.collect::<Vec<_>>().join("\n")
 }
 
 /// Gives each word of letters and digits to `word`, and keeps what is between them.
@@ -144,6 +163,10 @@ mod tests {
         assert_eq!(
             normalise(&shorten(long)),
             normalise("RTMR3   00000000… after 1127 ms\n")
+        );
+        assert_eq!(
+            normalise("boot 685e1e55-2093-4e8e-b8fb-4669692a28c6"),
+            normalise("boot 19b18392-c9fc-4b9f-8935-35ffd2f8a8b4")
         );
         assert_ne!(normalise("RTMR3 holds"), normalise("RTMR2 holds"));
         assert_ne!(normalise("a holds"), normalise("a FAILS"));
