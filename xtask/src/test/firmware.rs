@@ -4,6 +4,7 @@
 mod image;
 mod stack;
 
+use std::fmt::Write as _;
 use std::fs;
 use std::path::PathBuf;
 use std::process::Command;
@@ -86,10 +87,10 @@ fn size(context: &Context<'_>) -> Result<Verdict> {
             )
         })
         .collect();
-    let table: String = rows
-        .iter()
-        .map(|(name, size)| format!("| `{name}` | {} | {} |\n", size.text, size.stack))
-        .collect();
+    let mut table = String::new();
+    for (name, size) in &rows {
+        writeln!(table, "| `{name}` | {} | {} |", size.text, size.stack)?;
+    }
     for (name, size) in &rows {
         let promised = promised(&page, name)
             .with_context(|| format!("{PAGE} has no row for {name}; now it would be\n{table}"))?;
