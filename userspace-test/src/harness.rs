@@ -83,6 +83,12 @@ impl Test {
         self.drivers.contains(&driver)
     }
 
+    /// What the driver in C is known to fail it with; see [`Test::c_fails`].
+    #[cfg(test)]
+    pub(crate) const fn c_failure(&self) -> Option<&'static str> {
+        self.c_failure
+    }
+
     /// What it is called on the command line: `group::statement`.
     pub(crate) fn name(&self) -> &'static str {
         match self.path.split_once("::tests::") {

@@ -80,6 +80,33 @@ fn every_end_is_told_apart() {
 }
 
 #[test]
+fn known_failures_of_the_c_driver_pass_as_long_as_they_are_what_is_known() {
+    let (output, lines) = run(&["--driver", "c"]);
+    assert!(!output.status.success());
+    let outcome = |name: &str| {
+        let line = lines
+            .iter()
+            .find(|line| {
+                line["test"]
+                    .as_str()
+                    .is_some_and(|test| test.ends_with(name))
+            })
+            .unwrap_or_else(|| panic!("no {name}"));
+        (
+            line["outcome"].as_str().unwrap_or_default(),
+            line["message"].as_str().unwrap_or_default(),
+        )
+    };
+    assert_eq!(outcome("is_known_to_fail").0, "passed");
+    let (other, message) = outcome("fails_in_another_way");
+    assert_eq!(other, "failed");
+    assert!(message.contains("this is new"), "{message}");
+    let (mended, message) = outcome("no_longer_fails");
+    assert_eq!(mended, "failed");
+    assert!(message.contains("and does not"), "{message}");
+}
+
+#[test]
 fn filters_choose_and_success_is_exit_status_0() {
     let (output, lines) = run(&["self_test::passes", "--skip", "twice"]);
     assert!(output.status.success());

@@ -6,11 +6,13 @@
 //! | kernel module | the kernel's Kbuild, rustc and gcc of the Debian root | [`module`] |
 //! | C program for the guest, Linux's selftest | the root's gcc | [`c_program`] |
 //! | plugin for QEMU, programs for the guest | the machine's cargo | [`host_cargo`] |
+//! | packages of PyPI for the guest | nobody; the machine's pip installs them | [`pypi`] |
 //! | formatting, clippy, documentation | the root's cargo, which is the oldest that is supported | [`root_cargo`] |
 
 pub(crate) mod c_program;
 pub(crate) mod host_cargo;
 pub(crate) mod module;
+pub(crate) mod pypi;
 pub(crate) mod root_cargo;
 
 /// Where the project's source is seen in the root, read-only.

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! `cargo xtask bench`: this driver beside the kernel's own, alternating in one run.
 
+mod quote;
+
 use std::ffi::OsString;
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
@@ -38,6 +40,10 @@ pub(crate) struct Options {
     /// How long a TDG.MR.REPORT takes while the throughput is measured
     #[arg(long, value_name = "MICROSECONDS", default_value_t = 5000)]
     report_time: u32,
+
+    /// How many Quotes are asked for one after the other in each round; Linux's own driver takes a second for each
+    #[arg(long, value_name = "N", default_value_t = 7, value_parser = clap::value_parser!(u32).range(1..))]
+    quotes: u32,
 }
 
 /// A line that the program in the guest prints.
@@ -57,6 +63,14 @@ enum Line {
     Throughput {
         threads: u32,
         reports_per_second: f64,
+    },
+    /// How long a Quote takes.
+    Quote {
+        way: String,
+        service_ms: u64,
+        median_ms: f64,
+        callers: u32,
+        parallel_ms: f64,
     },
 }
 
@@ -87,9 +101,14 @@ pub(crate) fn bench(options: &Options, setup: &setup::Options) -> Result<()> {
             let time = options.report_time.to_string();
             let count = ["count", "--calls", &calls];
             let throughput = ["throughput", "--report-time", &time];
-            for (what, vcpus, arguments) in
-                [("instructions", 1, &count), ("throughput", 4, &throughput)]
-            {
+            let quotes = options.quotes.to_string();
+            let services = quote::SERVICE_TIMES.map(|time| time.to_string()).join(",");
+            let quote = ["quote", "--calls", &quotes, "--service-time", &services];
+            for (what, vcpus, arguments) in [
+                ("instructions", 1, &count[..]),
+                ("throughput", 4, &throughput),
+                ("Quotes", 4, &quote),
+            ] {
                 let step = progress.step(&format!("{name}, {what}, round {round}"))?;
                 let mut guest = td.guest(&environment, "bench");
                 if let Some(plugin) = &mut guest.plugin {
@@ -120,11 +139,12 @@ pub(crate) fn bench(options: &Options, setup: &setup::Options) -> Result<()> {
     }
 
     println!(
-        "GET_REPORT on {}, {} rounds, this driver (Rust) and the kernel's own (C) by turns\n",
+        "GET_REPORT and Quotes on {}, {} rounds, this driver (Rust) and the kernel's own (C) by turns\n",
         environment.kernel.release, options.rounds
     );
     print_instructions(&rust, &c)?;
     print_throughput(options, &rust, &c)?;
+    quote::print(&rust, &c)?;
     print_sizes(&environment, td.module()?)
 }
 

@@ -8,9 +8,11 @@ mod clients;
 mod context;
 mod driver;
 mod obstacles;
+mod quotes;
 mod selftest;
 mod source;
 mod summary;
+mod verifier;
 
 use std::process::ExitCode;
 
@@ -72,6 +74,7 @@ fn checks() -> impl Iterator<Item = &'static Check> {
         source::CHECKS,
         driver::CHECKS,
         selftest::CHECKS,
+        quotes::CHECKS,
         clients::CHECKS,
         obstacles::CHECKS,
     ]

@@ -3,7 +3,7 @@
 //! Tests that end in every way that there is, to see that the harness tells them apart: `tests/harness.rs` does.
 
 use super::{test, Skip, Test};
-use crate::options::Options;
+use crate::options::{Driver, Options};
 use anyhow::{bail, Result};
 use std::process;
 use std::thread::{self, sleep};
@@ -19,7 +19,15 @@ pub(crate) const TESTS: &[Test] = &[
     test!(crashes),
     test!(exits),
     test!(hangs_with_a_child),
+    test!(is_known_to_fail).only(KNOWN).c_fails("this is known"),
+    test!(fails_in_another_way)
+        .only(KNOWN)
+        .c_fails("this is known"),
+    test!(no_longer_fails).only(KNOWN).c_fails("this is known"),
 ];
+
+/// The driver of which failures are known.
+const KNOWN: &[Driver] = &[Driver::C];
 
 fn passes(_: &Options) -> Result<()> {
     println!("nobody wants to read this");
@@ -61,5 +69,17 @@ fn exits(_: &Options) -> Result<()> {
 /// The child holds the pipe of the test's output open, as a child of a hanging test would.
 fn hangs_with_a_child(_: &Options) -> Result<()> {
     process::Command::new("sleep").arg("1000").spawn()?.wait()?;
+    Ok(())
+}
+
+fn is_known_to_fail(_: &Options) -> Result<()> {
+    bail!("this is known")
+}
+
+fn fails_in_another_way(_: &Options) -> Result<()> {
+    bail!("this is new")
+}
+
+fn no_longer_fails(_: &Options) -> Result<()> {
     Ok(())
 }

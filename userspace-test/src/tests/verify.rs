@@ -3,11 +3,12 @@
 //! TDX_CMD_VERIFYREPORT: whether a report is of this platform.
 
 use super::pointers::for_each_node;
-use crate::device::{random_reportdata, Device};
+use crate::device::random_reportdata;
 use crate::emulation::Emulation;
 use crate::harness::{test, Test};
 use crate::memory::{Pages, PAGE};
 use crate::options::{Driver, Options};
+use crate::verify::verify;
 use anyhow::Result;
 use nix::errno::Errno;
 use tdx_call::{leaf, OperandId, Status};
@@ -22,19 +23,6 @@ pub(super) const TESTS: &[Test] = &[
     test!(is_efault_where_there_is_no_memory).only(&[Driver::Rust]),
     test!(is_an_error_when_the_module_refuses).only(&[Driver::Rust]),
 ];
-
-/// Asks for a REPORTMACSTRUCT of this length.
-fn verify(device: &Device, reportmac: &[u8], rpm_len: u32) -> Result<nix::Result<()>> {
-    let pages = Pages::new(1)?;
-    let request = TdxVerifyReportReq {
-        reportmac: pages.at(1024).value(),
-        rpm_len,
-        padding: 0xffff_ffff,
-    };
-    pages.write(0, request.as_bytes())?;
-    pages.write(1024, reportmac)?;
-    Ok(device.ioctl(TDX_CMD_VERIFYREPORT, pages.at(0)))
-}
 
 fn holds_for_a_report_of_this_platform(options: &Options) -> Result<()> {
     for_each_node(options, |device| {

@@ -250,3 +250,33 @@ fn _11_memory_of_which_nobody_knows_the_state_is_kept(options: &Options) -> Resu
     assert_carries(&tsm::quote(&[11; 64])??, &[11; 64]);
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What docs/weaknesses.md says of each test: its name, and the words that the driver in C fails it with.
+    fn documented() -> Vec<(String, Option<String>)> {
+        let rows = include_str!("../../../docs/weaknesses.md").lines();
+        let quoted = |cell: &str| Some(cell.split('`').nth(1)?.replace("\\|", "|"));
+        rows.filter_map(|row| {
+            let cells: Vec<_> = row.split(" | ").collect();
+            let [_, test, on_c, here] = cells[..] else {
+                return None;
+            };
+            let test = quoted(test)?;
+            assert_eq!(here, "passes |", "{test}");
+            Some((test, quoted(on_c)))
+        })
+        .collect()
+    }
+
+    #[test]
+    fn documentation_has_them_all_with_what_becomes_of_them() {
+        let names = |test: &Test| {
+            let (_, name) = test.name().split_once("weaknesses::").expect("a group");
+            (name.to_owned(), test.c_failure().map(str::to_owned))
+        };
+        assert_eq!(documented(), TESTS.iter().map(names).collect::<Vec<_>>());
+    }
+}

@@ -18,6 +18,9 @@ const PLUGIN: &str = "tdx-qemu-plugin";
 /// Where a guest's programs run. Named, so that build scripts and macros are not built with their flags.
 const TARGET: &str = "x86_64-unknown-linux-gnu";
 
+/// Has cargo say what it makes.
+const MESSAGES: &str = "--message-format=json-render-diagnostics";
+
 /// Builds the plugin that puts the TDX module under QEMU, and gives the path of its shared object.
 pub(crate) fn plugin(paths: &Paths, progress: &Progress) -> Result<PathBuf> {
     let mut step = progress.step("QEMU plugin")?;
@@ -62,6 +65,40 @@ pub(crate) fn static_program(
     Ok(program)
 }
 
+/// What makes collateral, and what verifies Quotes with it.
+#[derive(Debug)]
+pub(crate) struct Quoting {
+    /// The command `tdx-quoting`.
+    pub(crate) command: PathBuf,
+    /// The verifier, `dcap-qvl` with a command line.
+    pub(crate) verify: PathBuf,
+}
+
+/// Builds the programs around Quotes that run on this machine.
+pub(crate) fn quoting(paths: &Paths, progress: &Progress) -> Result<Quoting> {
+    let mut step = progress.step("quoting service and verifier")?;
+    let mut cargo = command(paths, "host");
+    // As the tests of the workspace are built, so that whatever comes second finds the packages compiled.
+    cargo.args(["build", "--locked", "--workspace", MESSAGES]);
+    cargo.args(["--bin", "tdx-quoting", "--example", "verify"]);
+    let messages = run(&mut cargo, &mut step)?;
+    let find = |name: &str| {
+        let mut programs = messages.iter().filter_map(|message| {
+            let made = message.target.as_ref()?.name == name;
+            message.executable.clone().filter(|_| made)
+        });
+        programs
+            .next()
+            .ok_or_else(|| step.failure(&format!("cargo made no {name}")))
+    };
+    let quoting = Quoting {
+        command: find("tdx-quoting")?,
+        verify: find("verify")?,
+    };
+    step.done();
+    Ok(quoting)
+}
+
 /// Runs the tests of the whole workspace, and gives the path of the log.
 pub(crate) fn test(paths: &Paths, progress: &Progress) -> Result<PathBuf> {
     let mut step = progress.step("cargo test")?;
@@ -91,12 +128,7 @@ struct Target {
 /// `cargo build`, with messages about what is made.
 fn build(paths: &Paths, kind: &str) -> Command {
     let mut command = command(paths, kind);
-    command.args([
-        "build",
-        "--locked",
-        "--release",
-        "--message-format=json-render-diagnostics",
-    ]);
+    command.args(["build", "--locked", "--release", MESSAGES]);
     command
 }
 

@@ -30,7 +30,7 @@ pub(super) const TOOLS: [&str; 22] = [
     "make",
     "openssl",
     "pahole",
-    "python3-minimal",
+    "python3",
     "rust-clippy",
     "rust-src",
     "rustc",

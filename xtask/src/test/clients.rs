@@ -1,90 +1,137 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! Programs of others, unmodified from their registry, against the driver.
+//! Programs of others, unmodified from their registry, against the driver: a check for each, which names it.
 
-use anyhow::{ensure, Context as _, Result};
-use serde_json::Value;
+mod crates;
+mod proposals;
+mod python;
 
-use super::context::Which;
+use anyhow::{bail, ensure, Context as _, Result};
+use tdx_uapi::{quote_reportdata, TdReport};
+
 use super::{Check, Context, Tier, Verdict};
-use crate::artefacts::root_cargo;
 use crate::report;
 
-pub(super) const CHECKS: &[Check] = &[Check {
-    name: "clients",
-    about: "the crates tdx_attest (TDX 1.0 form) and tdx_workload_attestation (Linux's form) get TDREPORTs",
-    tier: Tier::Landing,
-    run: clients,
-}];
+pub(super) const CHECKS: &[Check] = &[
+    Check {
+        name: "client-tdx-attest",
+        about: "the crate tdx_attest gets TDREPORTs and Quotes, by the TDX 1.0 ABI and by the next",
+        tier: Tier::Landing,
+        run: crates::tdx_attest,
+    },
+    Check {
+        name: "client-workload",
+        about: "the crate tdx_workload_attestation gets a TDREPORT",
+        tier: Tier::Landing,
+        run: crates::workload,
+    },
+    Check {
+        name: "client-pytdxmeasure",
+        about: "PyPI's pytdxmeasure gets a TDREPORT and a Quote by the TDX 1.0 ABI, and a TDREPORT by Linux's",
+        tier: Tier::Landing,
+        run: python::pytdxmeasure,
+    },
+    Check {
+        name: "client-cctrusted-vm",
+        about: "PyPI's cctrusted_vm gets Quotes through configfs-tsm and by ioctl",
+        tier: Tier::Landing,
+        run: python::cctrusted_vm,
+    },
+    Check {
+        name: "proposals",
+        about: "what the selftests of the proposals for GET_REPORT, GET_QUOTE and VERIFYREPORT do succeeds",
+        tier: Tier::Landing,
+        run: proposals::proposals,
+    },
+];
 
-/// The programs.
-const TDX_ATTEST: &str = "tdx-attest";
-const WORKLOAD: &str = "tdx-workload-attestation";
-
-/// The libraries that they need beside those that every guest has.
-const LIBRARIES: [&str; 4] = ["libssl.so.3", "libcrypto.so.3", "libz.so.1", "libzstd.so.1"];
-
-fn clients(context: &Context<'_>) -> Result<Verdict> {
-    let built = root_cargo::clients(context.environment, &context.progress)?;
-    let mut guest = context.guest("programs of others in a TD", Which::Rust)?;
-    guest
-        .files
-        .extend([TDX_ATTEST, WORKLOAD].map(|name| built.join(name)));
-    let libraries = context.environment.root.join("usr/lib/x86_64-linux-gnu");
-    guest
-        .files
-        .extend(LIBRARIES.map(|library| libraries.join(library)));
-    let reportdata = "a5".repeat(64);
-    let script = format!("export LD_LIBRARY_PATH=. && ./{TDX_ATTEST} {reportdata} && ./{WORKLOAD}");
-    let output = String::from_utf8(context.succeed(&guest, &["sh", "-c", &script])?)?;
-    let (hexadecimal, json) = output
-        .trim_end()
-        .split_once('\n')
-        .context("there are not two lines of output")?;
-
-    let bytes =
-        from_hex(hexadecimal).with_context(|| format!("{TDX_ATTEST} printed {hexadecimal}"))?;
-    let report =
-        report::check(&bytes).with_context(|| format!("the report that {TDX_ATTEST} got"))?;
-    ensure!(
-        report.mac.reportdata == [0xa5; 64],
-        "{TDX_ATTEST} got a report for other REPORTDATA"
-    );
-
-    // The other one gives no choice of REPORTDATA. The TD is the same.
-    let json: Value =
-        serde_json::from_str(json).with_context(|| format!("{WORKLOAD} printed {json}"))?;
-    let field = |name: &str| serde_json::from_value::<Vec<u8>>(json["td_info"][name].clone());
-    ensure!(
-        field("mrtd")? == report.td_info.mrtd.0,
-        "{WORKLOAD} got another MRTD: {json}"
-    );
-    ensure!(
-        field("attributes")? == report.td_info.attributes.get().to_le_bytes(),
-        "{WORKLOAD} got other attributes: {json}"
-    );
-    Ok(Verdict::Passed("both".into()))
+/// Something that a program got, of which it printed a line: `report` or `quote`, by which way, and the bytes in hexadecimal
+/// digits.
+#[derive(Debug, PartialEq)]
+enum Got {
+    Report(String, Vec<u8>),
+    Quote(String, Vec<u8>),
 }
 
-/// The bytes that the digits stand for.
-fn from_hex(digits: &str) -> Result<Vec<u8>> {
+impl Got {
+    fn parse(line: &str) -> Result<Self> {
+        let what = || format!("a line is neither a report nor a Quote: {line}");
+        let mut words = line.split(' ');
+        let (kind, way, digits) = (words.next(), words.next(), words.next());
+        let (Some(kind), Some(way), Some(digits)) = (kind, way, digits) else {
+            bail!(what())
+        };
+        let bytes = hex::decode(digits).with_context(what)?;
+        match kind {
+            "report" => Ok(Self::Report(way.into(), bytes)),
+            "quote" => Ok(Self::Quote(way.into(), bytes)),
+            _ => bail!(what()),
+        }
+    }
+
+    /// What it is, and by which way.
+    fn name(&self) -> String {
+        match self {
+            Self::Report(way, _) => format!("report {way}"),
+            Self::Quote(way, _) => format!("quote {way}"),
+        }
+    }
+
+    /// Fails unless it holds, by those who can tell, and carries `reportdata`.
+    fn check(&self, context: &Context<'_>, reportdata: &[u8; 64]) -> Result<()> {
+        match self {
+            Self::Report(_, bytes) => {
+                let report: &TdReport = report::check(bytes)?;
+                ensure!(
+                    report.mac.reportdata == *reportdata,
+                    "it is for other REPORTDATA"
+                );
+            }
+            Self::Quote(_, bytes) => {
+                ensure!(
+                    quote_reportdata(bytes) == Some(reportdata),
+                    "it is for other REPORTDATA"
+                );
+                let verifier = context.verifier()?;
+                verifier.accept(&verifier.write("td.toml", "")?, bytes, reportdata)?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Fails unless the lines that a program printed are `expected`, in this order, and what they hold is as it should be.
+fn check(
+    context: &Context<'_>,
+    output: &[u8],
+    expected: &[&str],
+    reportdata: &[u8; 64],
+) -> Result<Verdict> {
+    let output = String::from_utf8_lossy(output);
+    let got = output.lines().map(Got::parse).collect::<Result<Vec<_>>>()?;
+    let names: Vec<_> = got.iter().map(Got::name).collect();
     ensure!(
-        digits.is_ascii() && digits.len() % 2 == 0,
-        "this is not hexadecimal"
+        names == expected,
+        "expected {}, found {}",
+        expected.join(", "),
+        names.join(", ")
     );
-    let byte =
-        |at: usize| u8::from_str_radix(&digits[at..at + 2], 16).context("this is not hexadecimal");
-    (0..digits.len()).step_by(2).map(byte).collect()
+    for got in &got {
+        got.check(context, reportdata).with_context(|| got.name())?;
+    }
+    Ok(Verdict::Passed(names.join(", ")))
 }
 
 #[cfg(test)]
 mod tests {
-    use super::from_hex;
+    use super::Got;
 
     #[test]
-    fn digits_become_bytes() {
-        assert_eq!(from_hex("00a5ff").unwrap(), [0, 0xa5, 0xff]);
-        for wrong in ["0", "0g", "ää", "-1"] {
-            assert!(from_hex(wrong).is_err(), "{wrong}");
+    fn lines_say_what_was_got() {
+        let got = Got::parse("quote 1.0 00ff").unwrap();
+        assert_eq!(got, Got::Quote("1.0".into(), vec![0, 0xff]));
+        assert_eq!(got.name(), "quote 1.0");
+        for wrong in ["", "quote", "quote 1.0", "quote 1.0 0", "error 1.0 00"] {
+            assert!(Got::parse(wrong).is_err(), "{wrong}");
         }
     }
 }

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use anyhow::{bail, Context as _, Result};
 
+use super::verifier::Verifier;
 use crate::artefacts::{c_program, host_cargo};
 use crate::progress::Progress;
 use crate::run::PROGRAM;
@@ -29,6 +30,7 @@ pub(super) struct Context<'a> {
     td: OnceCell<Td>,
     program: OnceCell<PathBuf>,
     selftest: OnceCell<PathBuf>,
+    verifier: OnceCell<Verifier>,
 }
 
 /// A driver that is checked.
@@ -49,6 +51,7 @@ impl<'a> Context<'a> {
             td: OnceCell::new(),
             program: OnceCell::new(),
             selftest: OnceCell::new(),
+            verifier: OnceCell::new(),
         }
     }
 
@@ -71,6 +74,13 @@ impl<'a> Context<'a> {
             c_program::selftest(self.environment, &self.progress)
         })
         .map(PathBuf::as_path)
+    }
+
+    /// What verifies Quotes.
+    pub(super) fn verifier(&self) -> Result<&Verifier> {
+        once(&self.verifier, || {
+            Verifier::new(&self.environment.paths, &self.progress)
+        })
     }
 
     /// A TD with that driver, whose tests may drive the emulation.

@@ -4,6 +4,8 @@
 
 mod accepted;
 mod certificates;
+#[path = "../../examples/verify/changed.rs"]
+mod changed;
 mod get_quote;
 #[cfg(feature = "model")]
 mod model;

@@ -1,0 +1,53 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! Packages of Python's registry, unmodified, by this machine's pip.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::{bail, Context, Result};
+
+use crate::disposal::discard;
+use crate::paths::Paths;
+use crate::progress::Progress;
+
+/// Programs that talk to the driver, and the one package that they need beside Python's own. What else they name is for
+/// their tests and their packaging.
+const PACKAGES: [&str; 3] = ["pytdxmeasure", "cctrusted_vm", "cctrusted_base"];
+
+/// Installs the newest versions of the packages into a folder, and gives its path. A second time they are there, and no
+/// network is needed.
+pub(crate) fn clients(paths: &Paths, progress: &Progress) -> Result<PathBuf> {
+    let folder = paths.build("pypi");
+    if folder.is_dir() {
+        return Ok(folder);
+    }
+    let mut step = progress.step("packages from PyPI")?;
+    let partial = paths.build(&format!("pypi.{}", std::process::id()));
+    discard(paths, &partial)?;
+    let mut pip = Command::new("python3");
+    pip.args(["-m", "pip", "install", "--no-deps", "--only-binary=:all:"]);
+    // Compiled by another Python than the guest's they would be of no use.
+    pip.arg("--no-compile").arg("--target").arg(&partial);
+    step.run(pip.args(PACKAGES)).context(
+        "getting Python packages by this machine's pip (Debian has it in the package python3-pip)",
+    )?;
+    if fs::rename(&partial, &folder).is_err() {
+        // Another xtask was faster.
+        discard(paths, &partial)?;
+    }
+    step.done();
+    Ok(folder)
+}
+
+/// A package in that folder with its version, such as `pytdxmeasure-0.0.9`.
+pub(crate) fn version(folder: &Path, package: &str) -> Result<String> {
+    for entry in fs::read_dir(folder)? {
+        let name = entry?.file_name().to_string_lossy().into_owned();
+        match name.strip_suffix(".dist-info") {
+            Some(name) if name.starts_with(package) => return Ok(name.to_owned()),
+            _ => {}
+        }
+    }
+    bail!("{} has no {package}", folder.display())
+}
