@@ -45,6 +45,11 @@ impl ReportDataBuffer {
     pub const ZERO: Self = Self([0; REPORTDATA_LEN]);
 }
 
+impl ExtendBuffer {
+    /// A buffer of zeros.
+    pub const ZERO: Self = Self([0; DIGEST_LEN]);
+}
+
 /// Memory that a leaf reads: a shared reference with its guest physical address.
 ///
 /// # Invariants
@@ -108,6 +113,20 @@ impl<'a, T> OperandMut<'a, T> {
     /// The value.
     pub const fn get(&self) -> &T {
         self.value
+    }
+
+    /// The value, to be changed between two calls.
+    pub fn get_mut(&mut self) -> &mut T {
+        self.value
+    }
+
+    /// The same memory for a leaf that only reads it.
+    pub fn as_operand(&self) -> Operand<'_, T> {
+        // INVARIANT: Value and address are those of this operand, for which the same holds.
+        Operand {
+            value: self.value,
+            gpa: self.gpa,
+        }
     }
 }
 

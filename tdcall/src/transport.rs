@@ -20,3 +20,11 @@ pub unsafe trait Transport {
     /// changes the page.
     unsafe fn tdcall(&self, registers: &mut Registers);
 }
+
+// SAFETY: A reference passes the call on unchanged, to something that behaves as TDCALL does.
+unsafe impl<T: Transport + ?Sized> Transport for &T {
+    unsafe fn tdcall(&self, registers: &mut Registers) {
+        // SAFETY: The caller vouches for the operands.
+        unsafe { (**self).tdcall(registers) };
+    }
+}

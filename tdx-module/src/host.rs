@@ -5,11 +5,13 @@
 //! Source: GHCI, "TDG.VP.VMCALL leaves". Checks are those of Linux's KVM, which is stricter than the GHCI.
 
 mod get_quote;
+mod instruction;
 mod map_gpa;
 
 pub use get_quote::{QuoteBehaviour, QuoteJob};
+pub use instruction::{Execution, HostInstruction, InstructionResult};
 
-use crate::call::Call;
+use crate::call::{Call, Stop};
 use crate::Machine;
 use core::time::Duration;
 use tdx_call::{Registers, Vmcall, VmcallStatus};
@@ -49,7 +51,7 @@ impl Default for HostPolicy {
 
 impl<M: Machine + ?Sized> Call<'_, M> {
     /// Answers a call as the default host.
-    pub(crate) fn host(&self, call: &mut Registers) {
+    pub(crate) fn host(&self, call: &mut Registers) -> Result<(), Stop> {
         let status = match (call.r10, call.r11) {
             (0, Vmcall::HLT) => {
                 self.machine.sleep(self.td.host.hlt_nap);
@@ -62,9 +64,11 @@ impl<M: Machine + ?Sized> Call<'_, M> {
                 32..=255 => VmcallStatus::SUCCESS,
                 _ => VmcallStatus::INVALID_OPERAND,
             },
+            (0, function) if instruction::is_instruction(function) => self.instruction(call)?,
             _ => VmcallStatus::SUBFUNC_UNSUPPORTED,
         };
         call.r10 = status.0;
+        Ok(())
     }
 }
 

@@ -12,7 +12,7 @@ mod info;
 mod measurement;
 mod memory;
 mod metadata;
-mod vmcall;
+pub(crate) mod vmcall;
 
 use crate::call::{invalid, Call, Stop};
 use crate::{Generation, Machine};

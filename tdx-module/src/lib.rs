@@ -11,6 +11,7 @@
 //!
 //! - [`Td`] is a TD, made of [`TdParameters`] (what its host decided), a [`Platform`] (processor and TDX module) and a
 //!   [`HostPolicy`] (the host at run time). With the feature `config`, `Config` reads all three from TOML.
+//! - [`TdBuild`] is a TD that its host is still building: its first pages, and MRTD.
 //! - [`Machine`] is all that the model needs of the outside: memory, sleep, and, where the front-end wants to, the host
 //!   behind TDG.VP.VMCALL. The model has no threads, clocks, files or QEMU.
 //! - [`Outcome`] tells a front-end whether the vCPU goes on behind the instruction.
@@ -74,8 +75,8 @@
 //!   processor's, which is not public.
 //! - Private memory is neither encrypted nor kept from anyone. Page states are enforced where the model sees an access:
 //!   at memory operands. What is converted keeps its content until it is accepted.
-//! - A TD starts with its memory as [`RamState`] says; for a kernel that is booted directly, all of it is accepted.
-//!   MRTD is given, not measured.
+//! - A TD starts with its memory as [`RamState`] says; for a kernel that is booted directly, all of it is accepted, and
+//!   MRTD is given. It is measured for a TD that is built page by page, with [`TdBuild`].
 //! - The host's part in the secure EPT is played at once: a pending page is always there, split or whole, when it is
 //!   wanted.
 //! - These leaves of TDX 1.5 are not there, and are refused as unknown: TDG.SYS.RDALL, TDG.VP.RD, TDG.VP.WR,
@@ -94,6 +95,7 @@
 
 extern crate alloc;
 
+mod build;
 mod call;
 #[cfg(feature = "config")]
 mod config;
@@ -114,10 +116,13 @@ mod td;
 mod trace;
 mod vcpu;
 
+pub use build::{BuildError, TdBuild};
 #[cfg(feature = "config")]
 pub use config::{Config, ConfigError};
 pub use fault::{Fault, FaultAnswer, FaultTarget};
-pub use host::{HostPolicy, QuoteBehaviour, QuoteJob};
+pub use host::{
+    Execution, HostInstruction, HostPolicy, InstructionResult, QuoteBehaviour, QuoteJob,
+};
 pub use in_process::InProcess;
 pub use machine::{Answer, Machine, Unmapped};
 pub use outcome::{Cause, EptViolation, Exception, Outcome};

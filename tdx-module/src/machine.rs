@@ -2,7 +2,7 @@
 
 //! What the model needs of the machine that a TD runs on.
 
-use crate::{QuoteJob, Trace};
+use crate::{Execution, HostInstruction, QuoteJob, Trace};
 use core::time::Duration;
 use tdx_call::{Gpa, Registers};
 
@@ -44,6 +44,13 @@ pub trait Machine {
     fn vmcall(&self, vcpu: u32, call: &mut Registers) -> Answer {
         let _ = (vcpu, call);
         Answer::Default
+    }
+
+    /// Executes an instruction that the TD does not execute itself but has its host execute: port I/O, MSRs, CPUID, and
+    /// access to devices. Unless this is overridden, the host knows none of them.
+    fn execute(&self, vcpu: u32, instruction: HostInstruction) -> Execution {
+        let _ = (vcpu, instruction);
+        Execution::Refused
     }
 
     /// Has the quoting service make a Quote, and returns at once. When the Quote is there and its time has come

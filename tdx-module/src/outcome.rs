@@ -2,6 +2,7 @@
 
 //! How a TDCALL ends.
 
+use crate::HostInstruction;
 use core::fmt;
 use tdx_call::{Gpa, OperandId, Registers, Status};
 
@@ -19,6 +20,9 @@ pub enum Outcome {
     /// KVM and QEMU convert a page between private and shared; at a pending page KVM ends the TD. A front-end that can
     /// do no better may end the TD too, or use [`EptViolation::refuse`].
     EptViolation(EptViolation),
+    /// The TD has its host execute an instruction, and the machine does that later. No register has changed. When it is
+    /// done, [`Td::complete`](crate::Td::complete) completes the call.
+    Deferred(HostInstruction),
 }
 
 /// An exception that a TDCALL raises.

@@ -18,7 +18,7 @@ pub struct TdParameters {
     pub attributes: Attributes,
     /// XFAM.
     pub xfam: Xfam,
-    /// MRTD, the measurement of the initial memory. The model does not compute it.
+    /// MRTD, the measurement of the initial memory; [`TdBuild`](crate::TdBuild) computes it.
     pub mrtd: Digest,
     /// MRCONFIGID.
     pub mr_config_id: Digest,

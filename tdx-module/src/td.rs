@@ -8,8 +8,9 @@ use crate::metadata::Metadata;
 use crate::pages::{PageMap, PageState};
 use crate::vcpu::{CpuidVe, Vcpu, VeInfo};
 use crate::{
-    config_flags, Exception, Fault, Generation, HostPolicy, Machine, Outcome, ParameterError,
-    Platform, QuoteBehaviour, TdParameters, TracedCall,
+    config_flags, leaves, Exception, Fault, Generation, HostInstruction, HostPolicy,
+    InstructionResult, Machine, Outcome, ParameterError, Platform, QuoteBehaviour, TdParameters,
+    TracedCall,
 };
 use alloc::boxed::Box;
 use core::iter;
@@ -180,18 +181,41 @@ impl Td {
         if outcome != Outcome::Completed {
             *registers = before;
         }
-        if let Some(trace) = machine.trace() {
-            let call = TracedCall {
-                vcpu,
-                before,
-                after: *registers,
-                outcome,
-            };
-            if trace.wants(&call) {
-                trace.line(format_args!("{call}"));
-            }
+        // A call that is deferred is traced when it has completed.
+        if !matches!(outcome, Outcome::Deferred(_)) {
+            trace(vcpu, before, *registers, outcome, machine);
         }
         outcome
+    }
+
+    /// Completes the TDCALL of vCPU `vcpu` that ended in [`Outcome::Deferred`], with what the instruction returned.
+    /// `registers` are those that the call was made with, and those that the vCPU goes on with.
+    pub fn complete(
+        &self,
+        vcpu: u32,
+        registers: &mut Registers,
+        instruction: HostInstruction,
+        result: InstructionResult,
+        machine: &(impl Machine + ?Sized),
+    ) {
+        let before = *registers;
+        leaves::vmcall::complete(instruction, result, registers);
+        trace(vcpu, before, *registers, Outcome::Completed, machine);
+    }
+
+    /// The registers that a vCPU starts with, in 32-bit protected mode: the index, the width of an address, and where the
+    /// host says that the TD HOB is. `cpuid_1_eax` is what CPUID leaf 1 returns in EAX.
+    ///
+    /// Source: TDX module ABI, "Initial state of guest GPRs".
+    pub fn initial_registers(&self, vcpu: u32, hob: Gpa, cpuid_1_eax: u32) -> Registers {
+        Registers {
+            rbx: self.parameters.gpa_width.into(),
+            rcx: hob.0,
+            rdx: cpuid_1_eax.into(),
+            rsi: vcpu.into(),
+            r8: hob.0,
+            ..Registers::default()
+        }
     }
 
     /// CONFIG_FLAGS, with what follows from the width of an address.
@@ -208,6 +232,28 @@ impl Td {
             Some(vcpu) => vcpu,
             None => panic!("the TD has {} vCPUs, and no vCPU {vcpu}", self.vcpus.len()),
         }
+    }
+}
+
+/// Tells the machine's trace of a call, if there is one that wants it.
+fn trace(
+    vcpu: u32,
+    before: Registers,
+    after: Registers,
+    outcome: Outcome,
+    machine: &(impl Machine + ?Sized),
+) {
+    let Some(trace) = machine.trace() else {
+        return;
+    };
+    let call = TracedCall {
+        vcpu,
+        before,
+        after,
+        outcome,
+    };
+    if trace.wants(&call) {
+        trace.line(format_args!("{call}"));
     }
 }
 

@@ -76,6 +76,7 @@ impl fmt::Display for TracedCall {
             }
             Outcome::Exception(exception) => write!(f, "exception {}", exception.vector()),
             Outcome::EptViolation(violation) => write!(f, "{violation}"),
+            Outcome::Deferred(_) => f.write_str("deferred"),
         }
     }
 }

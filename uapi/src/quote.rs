@@ -1,12 +1,32 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT OR GPL-2.0-only
 
-//! What goes to the host and comes back when a TD asks for a Quote, as far as a TD has to look into it.
+//! Quotes: the request for one, and the layout of one.
 //!
 //! GetQuote passes bytes through a buffer that the host can write to at any time: a [`TdxQuoteHdr`], then the data. Whoever
 //! reads it copies first and then uses what is here, which takes the bytes for what they are: the host's word.
 //!
-//! Sources: *Guest-Hypervisor Communication Interface (GHCI)*, "`TDG.VP.VMCALL<GetQuote>`"; *Intel TDX DCAP Quoting Library
-//! API*, "TD Quote format"; for the messages of the quote generation service (QGS), Intel's `qgs_msg_lib.h`.
+//! A [`Quote`] has the same contents as a TDREPORT, signed by a quoting enclave. All integers in it are little endian, keys
+//! and signatures big endian; every type here has alignment 1.
+//!
+//! ```text
+//! version 4: QuoteHeader, TdBody,                     length, signature data
+//! version 5: QuoteHeader, BodyDescriptor, TdBody1_5,  length, signature data
+//! ```
+//!
+//! Sources: *Guest-Hypervisor Communication Interface (GHCI)*, "`TDG.VP.VMCALL<GetQuote>`"; *Intel TDX DCAP: Quote Generation
+//! Library and Quote Verification Library*, appendix "Quote format", versions 4 and 5; for the messages of the quote
+//! generation service (QGS), Intel's `qgs_msg_lib.h`.
+
+mod body;
+mod header;
+mod reader;
+
+pub use body::{BodyDescriptor, TdBody, TdBody1_5};
+pub use header::{
+    EnclaveReport, QuoteHeader, ECDSA_P256, INTEL_VENDOR_ID, PCK_CERTIFICATE_CHAIN, QE_REPORT,
+    TEE_TDX,
+};
+pub use reader::{Body, Quote, QuoteError};
 
 use crate::ioctl::TdxQuoteHdr;
 use crate::{REPORTDATA_LEN, TDREPORT_LEN};

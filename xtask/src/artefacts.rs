@@ -10,10 +10,12 @@
 //! | formatting, clippy, documentation | the root's cargo, which is the oldest that is supported | [`root_cargo`] |
 
 pub(crate) mod c_program;
+pub(crate) mod firmware_image;
 pub(crate) mod host_cargo;
+pub(crate) mod keys;
 pub(crate) mod module;
 pub(crate) mod pypi;
 pub(crate) mod root_cargo;
 
 /// Where the project's source is seen in the root, read-only.
-const PROJECT: &str = "/project";
+pub(crate) const PROJECT: &str = "/project";

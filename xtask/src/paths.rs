@@ -4,6 +4,7 @@
 //! ```text
 //! target/tdx/
 //!   root/                 the Debian root: tool chain and QEMU
+//!   firmware/             what boots from firmware need: TDVF, boot loaders, tools
 //!   kernels/<release>/    a kernel: vmlinuz, image/ (its modules), tree/ (the prepared source)
 //!   build/                what is built from this project
 //!   logs/                 one log per step, of the last run
@@ -74,6 +75,11 @@ impl Paths {
     /// The folder of the kernel with this release string, as `uname -r` gives it.
     pub(crate) fn kernel(&self, release: &str) -> PathBuf {
         self.work.join("kernels").join(release)
+    }
+
+    /// What boots from firmware need.
+    pub(crate) fn firmware(&self) -> PathBuf {
+        self.work.join("firmware")
     }
 
     /// What is built from this project, by kind.

@@ -8,6 +8,7 @@
 mod archive;
 mod bootstrap;
 mod config;
+mod firmware;
 mod host;
 mod kernel;
 mod mirror;
@@ -22,6 +23,7 @@ use anyhow::{bail, Context, Result};
 use clap::Args;
 use indicatif::BinaryBytes;
 
+pub(crate) use firmware::Firmware;
 pub(crate) use kernel::Kernel;
 pub(crate) use selection::Flavour;
 
@@ -139,6 +141,30 @@ pub(crate) fn environment(options: &Options) -> Result<Environment> {
         "what was set up is not there; see {}",
         paths.record().display()
     )
+}
+
+/// Gives what boots from firmware need, setting it up if it is missing.
+///
+/// # Errors
+/// As [`environment`].
+pub(crate) fn firmware(environment: &Environment) -> Result<Firmware> {
+    let paths = &environment.paths;
+    if let Some(firmware) = firmware::find(paths, &Record::load(&paths.record())?) {
+        return Ok(firmware);
+    }
+    let _lock = Lock::exclusive(&paths.work().join("setup.lock"), "that is setting up here")?;
+    let mut record = Record::load(&paths.record())?;
+    // Another xtask may have done it while this one waited.
+    if firmware::find(paths, &record).is_none() {
+        let progress = Progress::new(paths, 1);
+        firmware::set_up(paths, &mut record, &progress).map_err(|error| explain(error, paths))?;
+    }
+    firmware::find(paths, &record).with_context(|| {
+        format!(
+            "what was set up is not there; see {}",
+            paths.record().display()
+        )
+    })
 }
 
 /// The wanted kernel, if it and the root are whole.

@@ -6,12 +6,12 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 
-use crate::artefacts::host_cargo;
 use crate::artefacts::module::{self, Rigour};
+use crate::artefacts::{firmware_image, host_cargo, keys};
 use crate::progress::Progress;
 use crate::setup::{self, Environment};
-use crate::vm::cli::{DriverChoice, VmArgs};
-use crate::vm::{Driver, Guest, Plugin};
+use crate::vm::cli::{BootChoice, DriverChoice, VmArgs};
+use crate::vm::{Driver, Guest, Plugin, Start};
 
 /// How long a guest may take to boot. It takes some seconds; the rest is for a machine that is busy with other things.
 const BOOT_LIMIT: Duration = Duration::from_secs(180);
@@ -82,6 +82,37 @@ pub(crate) fn ordinary_guest(environment: &Environment, name: &str) -> Guest {
     guest
 }
 
+/// Has a guest boot like that, with a driver that it accepts.
+///
+/// # Errors
+/// When something for it cannot be set up or built.
+pub(crate) fn boot(
+    guest: &mut Guest,
+    environment: &Environment,
+    boot: BootChoice,
+    progress: &Progress,
+) -> Result<()> {
+    if boot == BootChoice::Direct {
+        return Ok(());
+    }
+    let firmware = setup::firmware(environment)?;
+    let insecure = || firmware_image::without_secure_boot(environment, &firmware, progress);
+    guest.start = match boot {
+        BootChoice::Direct => Start::Direct,
+        BootChoice::Tdvf => Start::Firmware(insecure()?),
+        BootChoice::Uki => Start::UnifiedImage(insecure()?, firmware),
+        BootChoice::TdvfSecureBoot => {
+            let keys = keys::make(environment, progress)?;
+            let image = firmware_image::with_own_keys(environment, &firmware, &keys, progress)?;
+            if let Driver::Rust(module) | Driver::None(Some(module)) = &mut guest.driver {
+                *module = keys::sign_module(environment, &keys, module, progress)?;
+            }
+            Start::Grub(image, firmware)
+        }
+    };
+    Ok(())
+}
+
 /// `cargo xtask vm`. Returns the status to exit with.
 pub(crate) fn run_vm(options: &VmArgs, setup: &setup::Options) -> Result<u8> {
     let environment = setup::environment(setup)?;
@@ -95,6 +126,8 @@ pub(crate) fn run_vm(options: &VmArgs, setup: &setup::Options) -> Result<u8> {
     } else {
         Td::build(&environment, &progress)?
     };
-    let guest = td.guest(&environment, "vm");
-    options.run(guest, td.module.as_deref())
+    let mut guest = td.guest(&environment, "vm");
+    options.choose_driver(&mut guest, td.module.as_deref())?;
+    boot(&mut guest, &environment, options.boot, &progress)?;
+    options.run(guest)
 }

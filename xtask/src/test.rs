@@ -4,9 +4,11 @@
 //! Two tiers: the landing tier is what a change must pass, at most half an hour from nothing on two cores; `--all` adds
 //! what takes longer.
 
+mod boot;
 mod clients;
 mod context;
 mod driver;
+mod firmware;
 mod obstacles;
 mod quotes;
 mod selftest;
@@ -72,10 +74,12 @@ enum Verdict {
 fn checks() -> impl Iterator<Item = &'static Check> {
     [
         source::CHECKS,
+        firmware::CHECKS,
         driver::CHECKS,
         selftest::CHECKS,
         quotes::CHECKS,
         clients::CHECKS,
+        boot::CHECKS,
         obstacles::CHECKS,
     ]
     .into_iter()

@@ -17,23 +17,27 @@ pub(crate) mod cli;
 mod console;
 mod control;
 mod cpio;
+mod disk;
 mod failure;
 mod files;
 mod image;
 mod modules;
 mod qemu;
 mod quote;
-mod root;
+pub(crate) mod root;
 mod session;
+mod start;
 mod streams;
 mod terminal;
 
 pub(crate) use console::Console;
 pub(crate) use failure::{Failure, What};
+pub(crate) use start::Start;
 pub(crate) use streams::{Stdin, Streams};
 
 use std::ffi::OsString;
 use std::fmt;
+use std::io::{Read as _, Seek as _};
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::time::Duration;
@@ -43,7 +47,7 @@ use std::time::Duration;
 /// On an AMD processor Linux takes itself for a guest that AMD's means protect (arch/x86/kernel/cpu/amd.c,
 /// `bsp_determine_snp`), and forgets that it is a TD: it shares no memory with the host and bounces no DMA.
 /// TDX is enumerated in CPUID leaf 21h, up to which the leaves have to reach.
-const CPU: &str = "max,vendor=GenuineIntel,level=0x21";
+pub(crate) const CPU: &str = "max,vendor=GenuineIntel,level=0x21";
 
 /// A machine that can be booted, again and again.
 #[derive(Debug, Clone)]
@@ -62,6 +66,8 @@ pub(crate) struct Guest {
     pub(crate) logs: PathBuf,
     /// How the log's name begins, such as the name of a test.
     pub(crate) name: String,
+    /// How the machine comes to its kernel.
+    pub(crate) start: Start,
     /// What makes the machine a TD; without it, it is an ordinary virtual machine.
     pub(crate) plugin: Option<Plugin>,
     /// Whether to show on our standard error, line by line as they happen, what QEMU writes to its own and the TDCALLs
@@ -71,6 +77,8 @@ pub(crate) struct Guest {
     pub(crate) driver: Driver,
     /// Modules to take along beside the usual ones.
     pub(crate) extra_modules: Vec<String>,
+    /// Whether the guest may reset its machine, which then boots again and runs the command anew. Else a reset ends it.
+    pub(crate) resets: bool,
     /// Virtual CPUs.
     pub(crate) smp: u32,
     /// Memory of the guest. Its file system takes twice the size of `files` of it while it boots.
@@ -201,10 +209,12 @@ impl Guest {
             cache,
             logs,
             name: "vm".into(),
+            start: Start::Direct,
             plugin: None,
             trace: false,
             driver: Driver::None(None),
             extra_modules: Vec::new(),
+            resets: false,
             smp: 1,
             memory: Memory(1024),
             machine: "q35".into(),
@@ -255,6 +265,24 @@ impl Guest {
             stderr,
             console,
         })
+    }
+
+    /// The command line and the initial file system that the kernel gets when it is booted to run `command` with nothing to
+    /// read.
+    ///
+    /// # Errors
+    /// When they cannot be made.
+    pub(crate) fn handed_over(&self, command: &[OsString]) -> anyhow::Result<(String, Vec<u8>)> {
+        let boot = image::Boot {
+            command,
+            input: false,
+            terminal: None,
+        };
+        let mut image = image::assemble(self, &boot)?;
+        let mut initrd = Vec::new();
+        image.rewind()?;
+        image.read_to_end(&mut initrd)?;
+        Ok((qemu::command_line(self)?, initrd))
     }
 
     /// Boots and runs `command`, or a login shell if it is empty, on the user's terminal.

@@ -86,6 +86,31 @@ pub(crate) enum qemu_plugin_cb_flags {
     QEMU_PLUGIN_CB_RW_REGS_PC = 3,
 }
 
+/// `enum qemu_plugin_mem_rw`: which accesses to memory a callback is for.
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub(crate) enum qemu_plugin_mem_rw {
+    /// Stores.
+    QEMU_PLUGIN_MEM_W = 2,
+}
+
+/// An access to memory, for the time of its callback.
+pub(crate) type qemu_plugin_meminfo_t = u32;
+
+/// `qemu_plugin_mem_value`: what was loaded or stored.
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub(crate) struct qemu_plugin_mem_value {
+    /// `enum qemu_plugin_mem_value_type`, as a number: 0 for one byte, 1 for two, up to 4 for sixteen.
+    pub(crate) kind: c_uint,
+    /// The value, in the first bytes of this.
+    pub(crate) data: [u64; 2],
+}
+
+/// A callback for an access to memory: the vCPU, the access, its virtual address.
+pub(crate) type qemu_plugin_vcpu_mem_cb_t =
+    extern "C" fn(c_uint, qemu_plugin_meminfo_t, u64, *mut c_void);
+
 /// `enum qemu_plugin_op`: what an inline operation does.
 #[repr(C)]
 #[derive(Clone, Copy)]
@@ -165,6 +190,14 @@ extern "C" {
         imm: u64,
         userdata: *mut c_void,
     );
+    pub(crate) fn qemu_plugin_register_vcpu_mem_cb(
+        insn: *mut qemu_plugin_insn,
+        cb: qemu_plugin_vcpu_mem_cb_t,
+        flags: qemu_plugin_cb_flags,
+        rw: qemu_plugin_mem_rw,
+        userdata: *mut c_void,
+    );
+    pub(crate) fn qemu_plugin_mem_get_value(info: qemu_plugin_meminfo_t) -> qemu_plugin_mem_value;
     pub(crate) fn qemu_plugin_tb_n_insns(tb: *const qemu_plugin_tb) -> usize;
     pub(crate) fn qemu_plugin_tb_get_insn(
         tb: *const qemu_plugin_tb,
@@ -189,6 +222,12 @@ extern "C" {
     /// Leaves the callback by `longjmp` and goes on at `vaddr`.
     pub(crate) fn qemu_plugin_set_pc(vaddr: u64) -> !;
 
+    pub(crate) fn qemu_plugin_read_memory_vaddr(
+        addr: u64,
+        data: *mut GByteArray,
+        len: usize,
+    ) -> bool;
+    pub(crate) fn qemu_plugin_write_memory_vaddr(addr: u64, data: *mut GByteArray) -> bool;
     pub(crate) fn qemu_plugin_read_memory_hwaddr(
         addr: u64,
         data: *mut GByteArray,

@@ -6,7 +6,7 @@
 //!
 //! ```text
 //! qemu-system-x86_64 -accel tcg -cpu max,vendor=GenuineIntel,level=0x21 -M q35 -smp 4 -m 1G \
-//!     -no-reboot -nographic \
+//!     -nographic \
 //!     -plugin libtdx_qemu_plugin.so,trace=stderr -kernel vmlinuz -initrd initrd -append console=ttyS0
 //! ```
 //!
@@ -16,6 +16,13 @@
 //! When QEMU translates guest code, the plugin looks for two instructions. A TDCALL is handed to the model in
 //! [`tdx_module`], with the vCPU's registers and access to guest memory, and execution goes on behind it. A CPUID of leaf
 //! 21h answers that this is a TD. All else runs as it always does: there is no #VE, and nothing is isolated.
+//!
+//! # Firmware
+//!
+//! Where the firmware below 4 GiB is a TDVF (`-bios OVMF.inteltdx.ms.fd`), the TD is built of its sections as a host does,
+//! with MRTD measured and a TD HOB, and starts at its reset vector in the TDX module's initial state, all vCPUs at once:
+//! see [`start`], [`stub`], [`rom`] and [`in_place`]. Under any other firmware a kernel is booted as if the TD were past
+//! that, with all memory accepted.
 //!
 //! # Arguments
 //!
@@ -35,7 +42,9 @@
 //!   computes flags late, and a plugin that skips an instruction interrupts that.
 //! - A page that a leaf cannot reach, because it is pending or of the other kind, is an invalid operand. On hardware the
 //!   host gets an EPT violation to repair it or to end the TD.
-//! - A guest's reset does not reset the TD: use `-no-reboot`.
+//! - A guest's reset makes a new TD. The memory that this one does not accept keeps its content.
+//! - TDVF's image is ROM to QEMU. What its own instructions store there is kept, what others store is not.
+//! - Port I/O, MSRs and CPUID by TDG.VP.VMCALL are executed in place of the TDCALL, and only for a TD with firmware.
 
 mod bytes;
 mod configure;
@@ -44,25 +53,34 @@ mod count;
 mod cpuid;
 mod fatal;
 mod ffi;
+mod firmware;
+mod in_place;
 mod memory;
 mod options;
+mod pause;
 mod plugin;
 mod quote;
 mod ram;
 mod registers;
+mod rom;
+mod start;
+mod stub;
 mod tdcall;
 mod trace;
 mod translate;
 mod vcpu;
 
 use crate::configure::configure;
+use crate::in_place::InPlace;
 use crate::options::Options;
 use crate::plugin::{Control, Plugin};
 use crate::quote::Quotes;
+use crate::start::Starts;
 use crate::trace::TraceSink;
 use core::ffi::{c_char, c_int, CStr};
 use core::ptr;
 use std::error::Error;
+use std::sync::OnceLock;
 
 /// The version of QEMU's plugin interface that this plugin is written for; QEMU looks at it before all else.
 #[no_mangle]
@@ -130,6 +148,9 @@ fn load(info: &ffi::qemu_info_t, arguments: &[&CStr]) -> Result<Plugin, Box<dyn 
         quotes: Quotes::new(&config.platform, config.td.vcpus)?,
         trace: trace.transpose()?,
         control: options.control.then(Control::new),
+        firmware: OnceLock::new(),
+        starts: Starts::new(config.td.vcpus),
+        in_place: InPlace::new(),
         config,
     })
 }

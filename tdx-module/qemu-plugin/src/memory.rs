@@ -53,4 +53,25 @@ impl MemoryAccess {
             _ => Err(Unmapped),
         }
     }
+
+    /// Fills `bytes` with the memory at a virtual address, as a debugger reads it. Returns whether it is there.
+    pub(crate) fn read_virtual(&self, address: u64, bytes: &mut [u8]) -> bool {
+        let mut buffer = self.buffer.borrow_mut();
+        // SAFETY: The array is this object's own; QEMU gives it `bytes.len()` bytes.
+        let found =
+            unsafe { ffi::qemu_plugin_read_memory_vaddr(address, buffer.as_empty(), bytes.len()) };
+        let read = buffer.as_slice();
+        if !found || read.len() != bytes.len() {
+            return false;
+        }
+        bytes.copy_from_slice(read);
+        true
+    }
+
+    /// Writes `bytes` to a virtual address, as a debugger writes breakpoints: to ROM too. Returns whether it is there.
+    pub(crate) fn write_virtual(&self, address: u64, bytes: &[u8]) -> bool {
+        let mut buffer = self.buffer.borrow_mut();
+        // SAFETY: The array is this object's own, and QEMU only reads it.
+        unsafe { ffi::qemu_plugin_write_memory_vaddr(address, buffer.as_filled(bytes)) }
+    }
 }

@@ -12,6 +12,9 @@ use core::ops::Range;
 /// The size of a page.
 const PAGE: u64 = 0x1000;
 
+/// What a PC has for the display and for ROMs.
+pub(crate) const LEGACY_HOLE: Range<u64> = CONVENTIONAL_END..EXTENDED;
+
 /// The end of the conventional memory.
 const CONVENTIONAL_END: u64 = 0xa_0000;
 

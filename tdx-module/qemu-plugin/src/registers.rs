@@ -32,6 +32,8 @@ pub(crate) struct RegisterAccess {
     rip: Handle,
     cs: Handle,
     efer: Handle,
+    cr0: Handle,
+    eflags: Handle,
     buffer: ByteArray,
 }
 
@@ -52,6 +54,8 @@ impl RegisterAccess {
             rip: registers.find(c"rip", false)?,
             cs: registers.find(c"cs", false)?,
             efer: registers.find(c"efer", false)?,
+            cr0: registers.find(c"cr0", false)?,
+            eflags: registers.find(c"eflags", true)?,
             buffer: ByteArray::new(),
         })
     }
@@ -92,12 +96,30 @@ impl RegisterAccess {
         in_current_page(self.read(self.rip), translated_at)
     }
 
-    /// Whether the vCPU is in 64-bit mode at CPL 0, as TDCALL has to be.
-    pub(crate) fn may_tdcall(&mut self, address: u64) -> bool {
+    /// CR0.
+    pub(crate) fn cr0(&mut self) -> u64 {
+        self.read(self.cr0)
+    }
+
+    /// RFLAGS, of which the arithmetic flags may be out of date.
+    pub(crate) fn flags(&mut self) -> u64 {
+        self.read(self.eflags)
+    }
+
+    /// Sets RFLAGS, but for the arithmetic flags.
+    pub(crate) fn set_flags(&mut self, flags: u64) {
+        self.write(self.eflags, flags);
+    }
+
+    /// Whether the vCPU is at CPL 0.
+    pub(crate) fn is_supervisor(&mut self) -> bool {
         // In IA-32e mode the RPL of CS is the CPL.
         self.read(self.cs) & 3 == 0
-            && self.read(self.efer) & EFER_LMA != 0
-            && self.is_64_bit_mode(address)
+    }
+
+    /// Whether the vCPU is in 64-bit mode at CPL 0, as TDCALL has to be.
+    pub(crate) fn may_tdcall(&mut self, address: u64) -> bool {
+        self.is_supervisor() && self.read(self.efer) & EFER_LMA != 0 && self.is_64_bit_mode(address)
     }
 
     /// Whether a vCPU in IA-32e mode that executes the instruction at `address` is in 64-bit mode.

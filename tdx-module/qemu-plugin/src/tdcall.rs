@@ -3,13 +3,16 @@
 //! Answering TDCALL.
 
 use crate::memory::MemoryAccess;
-use crate::{fatal, ffi, plugin, vcpu};
+use crate::{fatal, ffi, in_place, plugin, ram, vcpu};
 use core::ffi::{c_uint, c_void};
 use core::fmt;
 use core::time::Duration;
 use std::thread;
 use tdx_call::{Gpa, Registers, Vmcall};
-use tdx_module::{Answer, Exception, Machine, Outcome, QuoteJob, Trace, Unmapped};
+use tdx_module::{
+    Answer, Exception, Execution, HostInstruction, InstructionResult, Machine, Outcome, QuoteJob,
+    Trace, Unmapped,
+};
 
 /// The length of the instruction.
 const LENGTH: u64 = 4;
@@ -32,11 +35,8 @@ fn answer(vcpu_index: u32, translated_at: u64) -> Option<u64> {
     let plugin = plugin::get();
     vcpu::with_current(|vcpu| {
         let address = vcpu.registers.instruction_address(translated_at);
-        let machine = Guest {
-            memory: &vcpu.memory,
-            may_tdcall: vcpu.registers.may_tdcall(address),
-            trace: plugin.trace.as_ref().map(|sink| -> &dyn Trace { sink }),
-        };
+        let may_tdcall = vcpu.registers.may_tdcall(address);
+        let machine = Guest::new(&vcpu.memory, may_tdcall);
         let before = vcpu.registers.gprs();
         if let Some(control) = &plugin.control {
             control.count_call(before.rax);
@@ -59,6 +59,24 @@ fn answer(vcpu_index: u32, translated_at: u64) -> Option<u64> {
                 complain(vcpu_index, address, violation);
                 violation.refuse(&mut after);
             }
+            Outcome::Deferred(instruction) => {
+                match plugin
+                    .in_place
+                    .begin(vcpu_index, vcpu, address, instruction, &before)
+                {
+                    Ok(_) => return Some(address),
+                    Err(in_place::CodeNotWritable) => {
+                        complain(
+                            vcpu_index,
+                            address,
+                            format_args!(
+                                "the guest's code cannot be overwritten to execute {instruction:?}"
+                            ),
+                        );
+                        return None;
+                    }
+                }
+            }
         }
         vcpu.registers.write_changed(&before, &after);
         Some(address + LENGTH)
@@ -71,10 +89,22 @@ fn complain(vcpu_index: u32, address: u64, what: impl fmt::Display) {
 }
 
 /// The machine as the model sees it while a vCPU executes TDCALL.
-struct Guest<'a> {
+pub(crate) struct Guest<'a> {
     memory: &'a MemoryAccess,
     may_tdcall: bool,
     trace: Option<&'a dyn Trace>,
+}
+
+impl<'a> Guest<'a> {
+    /// The machine with this memory. `may_tdcall` says whether the vCPU is in a mode in which it may execute TDCALL.
+    pub(crate) fn new(memory: &'a MemoryAccess, may_tdcall: bool) -> Self {
+        let trace = plugin::get().trace.as_ref();
+        Self {
+            memory,
+            may_tdcall,
+            trace: trace.map(|sink| -> &dyn Trace { sink }),
+        }
+    }
 }
 
 impl Machine for Guest<'_> {
@@ -83,7 +113,11 @@ impl Machine for Guest<'_> {
     }
 
     fn write(&self, gpa: Gpa, bytes: &[u8]) -> Result<(), Unmapped> {
-        self.memory.write(gpa, bytes)
+        match self.memory.write(gpa, bytes) {
+            // Firmware accepts all memory below 1 MiB, and so zeroes it. A PC has its display and ROMs there.
+            Err(Unmapped) if ram::LEGACY_HOLE.contains(&gpa.0) => Ok(()),
+            result => result,
+        }
     }
 
     fn sleep(&self, time: Duration) {
@@ -104,6 +138,28 @@ impl Machine for Guest<'_> {
         match (call.r10, call.r11) {
             (0, Vmcall::REPORT_FATAL_ERROR) => fatal::end(vcpu, call),
             _ => Answer::Default,
+        }
+    }
+
+    fn execute(&self, _vcpu: u32, instruction: HostInstruction) -> Execution {
+        match instruction {
+            // A kernel that is booted directly asks for nothing else than a console for its first lines.
+            _ if plugin::get().firmware().is_none() => Execution::Refused,
+            HostInstruction::MmioRead { gpa, size } => {
+                let mut bytes = [0; 8];
+                // Nothing answers where there is no device, and reads as ones.
+                if self.memory.read(gpa, &mut bytes[..size.into()]).is_err() {
+                    bytes = [0xff; 8];
+                    bytes[size.into()..].fill(0);
+                }
+                Execution::Done(InstructionResult::value(u64::from_le_bytes(bytes)))
+            }
+            HostInstruction::MmioWrite { gpa, size, value } => {
+                let bytes = value.to_le_bytes();
+                let _ = self.memory.write(gpa, &bytes[..size.into()]);
+                Execution::Done(InstructionResult::default())
+            }
+            _ => Execution::Deferred,
         }
     }
 

@@ -2,7 +2,8 @@
 
 //! Finding the instructions to answer, when QEMU translates them.
 
-use crate::{cpuid, ffi, plugin, tdcall};
+use crate::in_place::{self, Place};
+use crate::{cpuid, ffi, pause, plugin, rom, start, stub, tdcall};
 use core::ffi::c_void;
 use core::ptr;
 
@@ -52,6 +53,7 @@ pub(crate) extern "C" fn on_translation(tb: *mut ffi::qemu_plugin_tb, _userdata:
 enum Answered {
     Tdcall,
     Cpuid,
+    Pause,
 }
 
 impl Answered {
@@ -69,6 +71,7 @@ impl Answered {
         match &bytes[..len] {
             bytes if bytes == TDCALL => Some(Self::Tdcall),
             bytes if bytes == CPUID => Some(Self::Cpuid),
+            bytes if bytes == pause::PAUSE => Some(Self::Pause),
             _ => None,
         }
     }
@@ -80,19 +83,52 @@ impl Answered {
 ///
 /// `insn` is an instruction of the block that is being translated.
 unsafe fn instrument(insn: *mut ffi::qemu_plugin_insn, answered: Option<Answered>) {
-    // The first block to be translated is the first to be executed, and its first instruction comes first.
-    if plugin::is_td_to_come() {
+    // SAFETY: The caller says so.
+    let address = unsafe { ffi::qemu_plugin_insn_vaddr(insn) };
+    let userdata = ptr::without_provenance_mut(address as usize);
+    if address == start::RESET_VECTOR {
         // SAFETY: The callback fits its type, and ignores the user data.
-        unsafe { attach(insn, plugin::on_first_instruction, ptr::null_mut()) };
+        unsafe { attach(insn, start::on_reset_vector, userdata) };
+    }
+    let plugin = plugin::get();
+    if let Some(firmware) = plugin.firmware() {
+        // SAFETY: The caller says so.
+        unsafe { instrument_for_firmware(insn, address) };
+        if firmware.range().contains(&address) {
+            // SAFETY: The caller says so.
+            unsafe { rom::attach(insn) };
+        }
     }
     let callback = match answered {
+        // What the plugin has written there itself.
+        _ if plugin.in_place.place(address).is_some() => return,
         Some(Answered::Tdcall) => tdcall::on_execution,
         Some(Answered::Cpuid) => cpuid::on_execution,
+        Some(Answered::Pause) if plugin.firmware().is_some() && pause::may_be_firmware(address) => {
+            pause::on_pause
+        }
+        Some(Answered::Pause) | None => return,
+    };
+    // SAFETY: The callback fits its type. The user data is no pointer, but the address that the callbacks expect.
+    unsafe { attach(insn, callback, userdata) };
+}
+
+/// Attaches what only the firmware's own way of starting and of calling its host needs.
+///
+/// # Safety
+///
+/// `insn` is an instruction of the block that is being translated, at `address`.
+unsafe fn instrument_for_firmware(insn: *mut ffi::qemu_plugin_insn, address: u64) {
+    let place = plugin::get().in_place.place(address);
+    let callback = match place {
+        Some(Place::Instruction) => in_place::on_instruction,
+        Some(Place::End) => in_place::on_end,
+        None if address == start::STARTUP => start::on_startup,
+        None if address == stub::end() => start::on_stub_end,
         None => return,
     };
     // SAFETY: The callback fits its type. The user data is no pointer, but the address that the callbacks expect.
     unsafe {
-        let address = ffi::qemu_plugin_insn_vaddr(insn);
         attach(
             insn,
             callback,

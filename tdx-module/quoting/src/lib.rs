@@ -12,7 +12,7 @@
 //!   gives it to clients of Intel's quote generation service, over a Unix socket and AF_VSOCK;
 //! - `model` (with the feature of this name): all of this for the platform of the crate `tdx-module`;
 //! - `pcs` (with the feature of this name): the collateral over HTTP, where verifiers look for it;
-//! - [`quote`]: the layout of a Quote, and a reader.
+//! - [`quote`]: the layout of a Quote, and a reader, which are those of the crate `tdx-uapi`.
 //!
 //! None of this is worth more than the secrecy of its seed, which is none: the root certificate is for tests, and says so
 //! in its name.
@@ -49,13 +49,15 @@ pub mod pcs;
 mod platform;
 mod qe_identity;
 pub mod qgs;
-pub mod quote;
 mod report_rules;
 mod seed;
 mod service;
 mod sgx_extension;
 mod tcb_info;
 mod timestamp;
+
+/// The layout of a Quote, and a reader.
+pub use tdx_uapi::quote;
 
 pub use collateral::Collateral;
 pub use config::{Outdated, PlatformConfig, Revoked};

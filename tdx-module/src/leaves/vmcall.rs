@@ -3,8 +3,8 @@
 //! TDG.VP.VMCALL: calling the host.
 
 use crate::call::{invalid, Call, Stop};
-use crate::{config_flags, Answer, Machine};
-use tdx_call::{OperandId, Registers};
+use crate::{config_flags, Answer, HostInstruction, InstructionResult, Machine};
+use tdx_call::{OperandId, Registers, Status, VmcallStatus};
 
 impl<M: Machine + ?Sized> Call<'_, M> {
     /// TDG.VP.VMCALL. RCX says which registers the TD exposes; the host sees those and no others, and changes those and
@@ -22,11 +22,26 @@ impl<M: Machine + ?Sized> Call<'_, M> {
         let mut call = Registers::default();
         copy_exposed(mask, registers, &mut call);
         if self.machine.vmcall(self.vcpu, &mut call) == Answer::Default {
-            self.host(&mut call);
+            self.host(&mut call)?;
         }
         copy_exposed(mask, &call, registers);
         Ok(())
     }
+}
+
+/// Completes a call whose instruction was executed after the TDCALL.
+pub(crate) fn complete(
+    instruction: HostInstruction,
+    result: InstructionResult,
+    registers: &mut Registers,
+) {
+    let mask = registers.rcx;
+    let mut call = Registers::default();
+    copy_exposed(mask, registers, &mut call);
+    instruction.answer(result, &mut call);
+    call.r10 = VmcallStatus::SUCCESS.0;
+    copy_exposed(mask, &call, registers);
+    registers.rax = Status::SUCCESS.0;
 }
 
 /// Copies the registers that a mask exposes. RBP (bit 5) is not part of [`Registers`] and so never changes.

@@ -26,7 +26,16 @@ fn what_needs_a_machine_is_not_supported() {
         u64::MAX,
     ];
     for function in functions {
-        let before = vmcall(function, 1, 2);
+        // An address or a port of a device.
+        let device = if function == Vmcall::MMIO {
+            0xfee0_0000
+        } else {
+            0x70
+        };
+        let before = Registers {
+            r14: device,
+            ..vmcall(function, 1, 1)
+        };
         let after = bench.succeed(before);
         let expected = Registers {
             rax: 0,

@@ -5,12 +5,14 @@
 mod accept;
 mod attributes;
 mod bench;
+mod build;
 mod concurrency;
 mod config;
 mod dispatch;
 mod extend;
 mod fault;
 mod host;
+mod host_instruction;
 mod info;
 mod map_gpa;
 mod metadata;

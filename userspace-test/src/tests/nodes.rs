@@ -5,6 +5,8 @@
 use crate::device::{assert_carries, Device, LINUX_NODE, NODE};
 use crate::harness::{test, Test};
 use crate::options::{Driver, Options};
+use crate::quote::quote;
+use crate::verify::verify;
 use anyhow::{Context, Result};
 use nix::errno::Errno;
 use nix::libc;
@@ -18,6 +20,7 @@ pub(super) const TESTS: &[Test] = &[
     test!(are_two_devices_of_their_own).only(&[Driver::Rust]),
     test!(are_as_sysfs_says),
     test!(may_be_opened_in_every_way_that_programs_do),
+    test!(serve_what_changes_nothing_whichever_way_they_are_opened).only(&[Driver::Rust]),
     test!(are_closed_to_others_than_root),
     test!(cannot_be_read_or_written),
 ];
@@ -98,6 +101,19 @@ fn may_be_opened_in_every_way_that_programs_do(options: &Options) -> Result<()> 
             let reportdata = [0x5a; 64];
             let report = device.get_report(&reportdata).context(way.clone())?;
             assert_carries(&report, &reportdata);
+        }
+    }
+    Ok(())
+}
+
+fn serve_what_changes_nothing_whichever_way_they_are_opened(options: &Options) -> Result<()> {
+    for node in of(options.driver) {
+        for (read, write) in [(true, false), (false, true), (true, true)] {
+            let device = Device::open_with(node, OpenOptions::new().read(read).write(write))?;
+            let way = format!("{node} opened with read {read}, write {write}");
+            let report = device.get_report(&[0x5b; 64]).context(way.clone())?;
+            verify(&device, &report[..256], 256)?.context(way.clone())?;
+            quote(&device, &[0x5b; 64])?.context(way)?;
         }
     }
     Ok(())

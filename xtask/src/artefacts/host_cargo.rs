@@ -9,6 +9,7 @@ use std::process::Command;
 use anyhow::{Context, Result};
 use serde::Deserialize;
 
+use crate::disposal::discard;
 use crate::paths::Paths;
 use crate::progress::{Progress, Step};
 
@@ -97,6 +98,24 @@ pub(crate) fn quoting(paths: &Paths, progress: &Progress) -> Result<Quoting> {
     };
     step.done();
     Ok(quoting)
+}
+
+/// Builds the newest version of a program of the registry, and gives its path. A second time it is there.
+pub(crate) fn install(name: &str, paths: &Paths, progress: &Progress) -> Result<PathBuf> {
+    let folder = paths.build(name);
+    let program = folder.join("bin").join(name);
+    if program.is_file() {
+        return Ok(program);
+    }
+    let mut step = progress.step(&format!("program {name}"))?;
+    let target = format!("{name}-target");
+    let mut cargo = command(paths, &target);
+    // Built fast rather than well.
+    cargo.args(["install", "--locked", "--debug", name, "--root"]);
+    step.run(cargo.arg(&folder))?;
+    discard(paths, &paths.build(&target))?;
+    step.done();
+    Ok(program)
 }
 
 /// Runs the tests of the whole workspace, and gives the path of the log.

@@ -1,15 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! Packages of Python's registry, unmodified, by this machine's pip.
+//! Packages of Python's registry, unmodified, by the Debian root's pip.
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::Command;
 
-use anyhow::{bail, Context, Result};
+use anyhow::{bail, Result};
 
 use crate::disposal::discard;
-use crate::paths::Paths;
 use crate::progress::Progress;
+use crate::setup::Environment;
+use crate::vm::root::Root;
 
 /// Programs that talk to the driver, and the one package that they need beside Python's own. What else they name is for
 /// their tests and their packaging.
@@ -17,7 +17,8 @@ const PACKAGES: [&str; 3] = ["pytdxmeasure", "cctrusted_vm", "cctrusted_base"];
 
 /// Installs the newest versions of the packages into a folder, and gives its path. A second time they are there, and no
 /// network is needed.
-pub(crate) fn clients(paths: &Paths, progress: &Progress) -> Result<PathBuf> {
+pub(crate) fn clients(environment: &Environment, progress: &Progress) -> Result<PathBuf> {
+    let Environment { paths, root, .. } = environment;
     let folder = paths.build("pypi");
     if folder.is_dir() {
         return Ok(folder);
@@ -25,13 +26,13 @@ pub(crate) fn clients(paths: &Paths, progress: &Progress) -> Result<PathBuf> {
     let mut step = progress.step("packages from PyPI")?;
     let partial = paths.build(&format!("pypi.{}", std::process::id()));
     discard(paths, &partial)?;
-    let mut pip = Command::new("python3");
+    // In place, so that it has this machine's network, certificates and settings for pip.
+    let mut pip = Root(root).program("usr/bin/python3")?;
+    pip.env("PYTHONHOME", root.join("usr"));
     pip.args(["-m", "pip", "install", "--no-deps", "--only-binary=:all:"]);
     // Compiled by another Python than the guest's they would be of no use.
     pip.arg("--no-compile").arg("--target").arg(&partial);
-    step.run(pip.args(PACKAGES)).context(
-        "getting Python packages by this machine's pip (Debian has it in the package python3-pip)",
-    )?;
+    step.run(pip.args(PACKAGES))?;
     if fs::rename(&partial, &folder).is_err() {
         // Another xtask was faster.
         discard(paths, &partial)?;

@@ -15,7 +15,7 @@ use crate::progress::Progress;
 use crate::setup::Environment;
 
 /// The project's own manifest, from the project's folder.
-const MANIFEST: &str = "Cargo.toml";
+pub(crate) const MANIFEST: &str = "Cargo.toml";
 
 /// What the root's cargo builds, by kind.
 const TARGET: &str = "root-cargo";
@@ -77,7 +77,7 @@ pub(crate) fn check(environment: &Environment, check: Check, progress: &Progress
 
 /// Brings the packages of Cargo.lock into the cache, with this machine's cargo and its settings. Once they are there, this
 /// needs no network.
-fn fetch(environment: &Environment, manifest: &str) -> Command {
+pub(crate) fn fetch(environment: &Environment, manifest: &str) -> Command {
     let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
     command.current_dir(environment.paths.project());
     command.args([

@@ -19,6 +19,8 @@ pub(super) struct Record {
     pub(super) default_kernels: BTreeMap<Flavour, String>,
     /// The Debian root, once it is whole.
     pub(super) root: Option<RootRecord>,
+    /// What boots from firmware need, once it is whole.
+    pub(super) firmware: Option<FirmwareRecord>,
     /// The kernels that are whole, by release.
     #[serde(default)]
     pub(super) kernels: BTreeMap<String, KernelRecord>,
@@ -57,6 +59,23 @@ pub(super) struct KernelRecord {
     pub(super) packages: Vec<String>,
     /// The versions of the packages that its tree was prepared with.
     pub(super) tools: BTreeMap<String, String>,
+}
+
+/// The firmware, boot loaders and tools for boots from firmware.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct FirmwareRecord {
+    /// As [`RootRecord::recipe`].
+    pub(super) recipe: u32,
+    /// The date of the root that the tools fit.
+    pub(super) root: String,
+    /// The suite that the firmware is from.
+    pub(super) suite: String,
+    /// The version of the firmware's package.
+    pub(super) version: String,
+    /// When it was resolved, UTC.
+    pub(super) date: String,
+    /// Every package and its version.
+    pub(super) packages: BTreeMap<String, String>,
 }
 
 impl Record {
@@ -139,6 +158,7 @@ mod tests {
             packages: [("libc6:amd64".into(), "2.41-12".into())].into(),
         };
         Record {
+            firmware: None,
             default_kernels: [(Flavour::Cloud, "7.2.12+deb13-cloud-amd64".into())].into(),
             root: Some(root),
             kernels: [("7.2.12+deb13-cloud-amd64".into(), kernel)].into(),

@@ -14,7 +14,7 @@ use crate::paths::Paths;
 use crate::progress::Step;
 
 /// From the suite itself.
-pub(super) const TOOLS: [&str; 22] = [
+pub(super) const TOOLS: [&str; 23] = [
     "bc",
     "bindgen",
     "bison",
@@ -31,6 +31,7 @@ pub(super) const TOOLS: [&str; 22] = [
     "openssl",
     "pahole",
     "python3",
+    "python3-pip",
     "rust-clippy",
     "rust-src",
     "rustc",

@@ -4,6 +4,7 @@
 mod crates;
 mod proposals;
 mod python;
+mod vsock;
 
 use anyhow::{bail, ensure, Context as _, Result};
 use tdx_uapi::{quote_reportdata, TdReport};
@@ -41,6 +42,12 @@ pub(super) const CHECKS: &[Check] = &[
         about: "what the selftests of the proposals for GET_REPORT, GET_QUOTE and VERIFYREPORT do succeeds",
         tier: Tier::Landing,
         run: proposals::proposals,
+    },
+    Check {
+        name: "client-vsock",
+        about: "PyPI's cctrusted_vm gets a Quote from a QGS over vsock",
+        tier: Tier::All,
+        run: vsock::vsock,
     },
 ];
 

@@ -14,7 +14,7 @@ use crate::progress::Progress;
 use crate::run::PROGRAM;
 use crate::setup::{self, Environment};
 use crate::td::{self, Td};
-use crate::vm::{Driver, Guest, Output, Stdin};
+use crate::vm::{Driver, Failure, Guest, Output, Stdin, What};
 
 /// How long the checks in one guest may take.
 const LIMIT: Duration = Duration::from_secs(900);
@@ -121,6 +121,24 @@ impl<'a> Context<'a> {
         Ok(output)
     }
 
+    /// Boots `guest` and has it power off from inside. Returns what became of it, which is that.
+    ///
+    /// # Errors
+    /// When it is still there, or ended in another way.
+    pub(super) fn power_off(&self, guest: &Guest) -> Result<String> {
+        let step = self.progress.step(&format!("{}, power-off", guest.name))?;
+        match quietly(guest, &["poweroff".into(), "-f".into()]).map(drop) {
+            Err(error) => match error.downcast_ref::<Failure>().and_then(Failure::what) {
+                Some(What::PoweredOff) => {
+                    step.done();
+                    Ok("powered off".into())
+                }
+                _ => Err(error),
+            },
+            Ok(()) => bail!("the guest did not power off"),
+        }
+    }
+
     /// As [`Context::output`], for a command that must succeed, in a guest whose kernel must have no complaint. Returns
     /// what it wrote to its standard output.
     pub(super) fn succeed(&self, guest: &Guest, command: &[&str]) -> Result<Vec<u8>> {
@@ -143,6 +161,14 @@ impl<'a> Context<'a> {
         }
         Ok(output.stdout)
     }
+}
+
+/// Boots `guest` and runs `command` in it with no step of its own, for guests that run side by side.
+///
+/// # Errors
+/// When there is no status of the command.
+pub(super) fn quietly(guest: &Guest, command: &[OsString]) -> Result<Output> {
+    Ok(guest.output(command, Some(LIMIT), Stdin::Null)?)
 }
 
 /// What is in the cell, made first if nothing is.

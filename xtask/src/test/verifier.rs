@@ -28,6 +28,11 @@ impl Verifier {
         })
     }
 
+    /// The command `tdx-quoting`.
+    pub(super) fn command(&self) -> &Path {
+        &self.programs.command
+    }
+
     /// Writes a file for a guest or a program, and returns where it is.
     pub(super) fn write(&self, name: &str, contents: impl AsRef<[u8]>) -> Result<PathBuf> {
         let path = self.folder.path().join(name);

@@ -35,6 +35,9 @@ guest panicked or hung, or QEMU died. A message then says which, and where the g
 #[derive(Debug, Args)]
 #[command(after_long_help = HELP)]
 pub(crate) struct VmArgs {
+    /// How the TD comes to its kernel.
+    #[arg(long, value_enum, default_value_t)]
+    pub(crate) boot: BootChoice,
     /// The driver to load before the command runs.
     #[arg(long, value_enum, default_value_t)]
     pub(crate) driver: DriverChoice,
@@ -71,6 +74,21 @@ pub(crate) struct VmArgs {
     pub(crate) command: Vec<OsString>,
 }
 
+/// How the TD is to come to its kernel.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
+pub(crate) enum BootChoice {
+    /// QEMU starts the kernel; nothing is measured.
+    #[default]
+    Direct,
+    /// Debian's TDVF starts the kernel that QEMU hands over, and measures it. Secure Boot is off.
+    Tdvf,
+    /// Debian's TDVF starts shim from a disk, that GRUB, and that the kernel, with Secure Boot on: the driver is signed
+    /// with a key that the firmware knows, and the kernel takes no other.
+    TdvfSecureBoot,
+    /// Debian's TDVF starts a unified kernel image from a disk. Secure Boot is off.
+    Uki,
+}
+
 /// Which driver the user wants.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
 pub(crate) enum DriverChoice {
@@ -84,19 +102,27 @@ pub(crate) enum DriverChoice {
 }
 
 impl VmArgs {
-    /// Runs what the user asked for in `guest`, which brings everything that the command line does not say.
-    ///
-    /// `ko` is the Rust driver. Returns the status to exit with; failures have been told on standard error by then.
+    /// Gives `guest` the driver that the user asked for. `ko` is the Rust driver.
     ///
     /// # Errors
-    /// If something fails that has nothing to do with a guest.
-    pub(crate) fn run(&self, mut guest: Guest, ko: Option<&Path>) -> Result<u8> {
+    /// If it has not been built.
+    pub(crate) fn choose_driver(&self, guest: &mut Guest, ko: Option<&Path>) -> Result<()> {
         guest.driver = match (self.driver, ko) {
             (DriverChoice::Rust, Some(ko)) => Driver::Rust(ko.to_owned()),
             (DriverChoice::Rust, None) => anyhow::bail!("the Rust driver has not been built"),
             (DriverChoice::C, _) => Driver::C,
             (DriverChoice::None, ko) => Driver::None(ko.map(Path::to_owned)),
         };
+        Ok(())
+    }
+
+    /// Runs what the user asked for in `guest`, which brings everything that the command line does not say.
+    ///
+    /// Returns the status to exit with; failures have been told on standard error by then.
+    ///
+    /// # Errors
+    /// If something fails that has nothing to do with a guest.
+    pub(crate) fn run(&self, mut guest: Guest) -> Result<u8> {
         guest.smp = self.smp;
         guest.memory = self.memory;
         guest.files.clone_from(&self.files);

@@ -56,7 +56,7 @@ const NAMES: &[(&str, &str)] = &[
 const TERMINALS: &str = "usr/share/terminfo";
 
 /// How the names of what is being built begin.
-const UNFINISHED: &str = "unfinished-";
+pub(super) const UNFINISHED: &str = "unfinished-";
 
 const FOLDERS: &[(&str, u32)] = &[
     ("dev", 0o755),
@@ -219,7 +219,7 @@ fn base(guest: &Guest) -> Result<File> {
 fn key(guest: &Guest, root: Root<'_>) -> Result<u64> {
     let mut hasher = DefaultHasher::new();
     (INIT, SHARED, FOLDERS, LINKS, TEXTS).hash(&mut hasher);
-    (PROGRAMS, NAMES).hash(&mut hasher);
+    (PROGRAMS, NAMES, modules::WANTED).hash(&mut hasher);
     (&guest.release, &guest.extra_modules, guest.driver.name()).hash(&mut hasher);
     let mut sources = vec![
         root.file("usr/bin/busybox")?,

@@ -14,7 +14,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 /// Modules that are taken along where the kernel has them as modules. Elsewhere they are built in, or not to be had.
-const WANTED: &[&str] = &[
+pub(super) const WANTED: &[&str] = &[
     // The distribution's own driver, and what either driver rests on.
     "tdx_guest",
     "configfs",
@@ -25,6 +25,9 @@ const WANTED: &[&str] = &[
     // Where a Quote comes from.
     "vmw_vsock_virtio_transport",
     "vsock_loopback",
+    // What firmware has measured: its variables, and what QEMU handed to it.
+    "efivarfs",
+    "qemu_fw_cfg",
     // What a program under test may want of a machine.
     "loop",
     "overlay",

@@ -3,14 +3,16 @@
 
 mod arguments;
 
+pub(super) use arguments::command_line;
+
 use super::root::{Root, LIBRARIES};
-use super::Guest;
+use super::{start, Guest};
 use anyhow::{ensure, Context, Result};
 use rustix::io::FdFlags;
 use rustix::process::Signal;
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, IsTerminal, Write};
-use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::os::fd::{AsRawFd, OwnedFd};
 use std::os::unix::net::UnixStream;
 use std::os::unix::process::CommandExt;
 use std::path::Path;
@@ -52,7 +54,7 @@ impl Qemu {
     /// Starts QEMU. `image` is the initial file system, `console` the file for the kernel's console.
     pub(crate) fn start(
         guest: &Guest,
-        image: &File,
+        image: File,
         console: &Path,
         terminal: bool,
     ) -> Result<(Self, Channels)> {
@@ -61,7 +63,8 @@ impl Qemu {
             "there are no TDCALLs to trace without the TDX module under the guest"
         );
         let mut inherited = Vec::new();
-        let mut arguments = arguments::arguments(guest, console)?;
+        let line = arguments::command_line(guest)?;
+        let mut arguments = arguments::arguments(guest, console);
         let mut channel = |id: &str, device: &str| -> Result<UnixStream> {
             let (ours, theirs) = UnixStream::pair().context("cannot make a pair of sockets")?;
             let fd = theirs.as_raw_fd();
@@ -85,11 +88,9 @@ impl Qemu {
             },
         };
         arguments.extend(guest.qemu_arguments.iter().cloned());
-        // QEMU opens it by its number under /proc/self/fd.
-        let image = image.as_fd().try_clone_to_owned()?;
-        let number = image.as_raw_fd();
-        arguments.extend(["-initrd".into(), format!("/proc/self/fd/{number}").into()]);
-        inherited.push(image);
+        let (kernel, medium) = start::arguments(guest, &line, image)?;
+        arguments.extend(kernel);
+        inherited.push(medium);
 
         let root = Root(&guest.root);
         let mut command = root.program("usr/bin/qemu-system-x86_64")?;

@@ -26,6 +26,8 @@ pub(crate) struct Session {
     started: Instant,
     boot_limit: Duration,
     limit: Option<Duration>,
+    /// Whether the guest may begin anew.
+    resets: bool,
     /// The command's status, once it is known.
     status: Option<u8>,
 }
@@ -88,7 +90,7 @@ impl Session {
             .tempfile_in(&guest.logs)
             .with_context(|| format!("cannot write in {}", guest.logs.display()))?
             .into_temp_path();
-        let (qemu, channels) = Qemu::start(guest, &image, &log, boot.terminal.is_some())?;
+        let (qemu, channels) = Qemu::start(guest, image, &log, boot.terminal.is_some())?;
         let session = Self {
             qemu,
             control: Control::new(channels.control),
@@ -96,6 +98,7 @@ impl Session {
             started,
             boot_limit: guest.boot_limit,
             limit,
+            resets: guest.resets,
             status: None,
         };
         Ok((session, channels.kind))
@@ -127,10 +130,14 @@ impl Session {
     /// Waits until the command has ended and all that it wrote is on its way. Returns how many bytes that is, of
     /// standard output and standard error.
     pub(crate) fn done(&mut self) -> Result<(u64, u64), Trouble> {
-        let status = match self.control.next(self.end()) {
-            Ok(Said::Exited(status)) => status,
-            Ok(other) => return Err(unexpected(&other)),
-            Err(silence) => return Err(self.silent(silence)),
+        let status = loop {
+            match self.control.next(self.end()) {
+                Ok(Said::Exited(status)) => break status,
+                // Of what it wrote before the reset, nothing is awaited.
+                Ok(Said::Ready) if self.resets => {}
+                Ok(other) => return Err(unexpected(&other)),
+                Err(silence) => return Err(self.silent(silence)),
+            }
         };
         self.status = Some(status);
         match self.control.next(Some(Instant::now() + GRACE)) {

@@ -27,14 +27,14 @@ const SCRIPTS: &str = "userspace-test/clients/python";
 
 /// A TD with Python, the packages and the program `script` of ours, and what a shell does before it runs `python`: then
 /// it has the nonce in base64, too, which is how these programs take it.
-fn guest(
+pub(super) fn guest(
     context: &Context<'_>,
     package: &str,
     script: &str,
     nonce: &[u8],
 ) -> Result<(Guest, String)> {
     let environment = context.environment;
-    let packages = pypi::clients(&environment.paths, &context.progress)?;
+    let packages = pypi::clients(environment, &context.progress)?;
     let root = &environment.root;
     // A link, such as to `python3.13`, which is what the folder of its library is called, too.
     let python = root.join("usr/bin/python3");
@@ -59,13 +59,13 @@ fn guest(
 }
 
 /// What these programs make REPORTDATA of a nonce.
-fn hash(nonce: &[u8]) -> [u8; 64] {
+pub(super) fn hash(nonce: &[u8]) -> [u8; 64] {
     Sha512::digest(nonce).into()
 }
 
 /// The verdict, with the version of the package.
 fn versioned(context: &Context<'_>, package: &str, verdict: Verdict) -> Result<Verdict> {
-    let folder = pypi::clients(&context.environment.paths, &context.progress)?;
+    let folder = pypi::clients(context.environment, &context.progress)?;
     let version = pypi::version(&folder, package)?;
     Ok(match verdict {
         Verdict::Passed(seen) => Verdict::Passed(format!("{version}: {seen}")),

@@ -11,7 +11,6 @@ use std::path::Path;
 const FIXED: &[&str] = &[
     "-nodefaults",
     "-no-user-config",
-    "-no-reboot",
     "-display",
     "none",
     "-accel",
@@ -32,10 +31,13 @@ const PARAMETERS: &[&str] = &[
 /// What fits into the kernel's command line, in bytes (Linux, arch/x86/include/asm/setup.h, `COMMAND_LINE_SIZE`).
 const LONGEST_LINE: usize = 2048;
 
-/// QEMU's arguments for `guest`, save those that name something it inherits. The kernel's console goes to the file
+/// QEMU's arguments for `guest`, save those that name something it inherits, and those about its kernel. The kernel's console goes to the file
 /// `console`.
-pub(super) fn arguments(guest: &Guest, console: &Path) -> Result<Vec<OsString>> {
+pub(super) fn arguments(guest: &Guest, console: &Path) -> Vec<OsString> {
     let mut arguments: Vec<OsString> = FIXED.iter().map(OsString::from).collect();
+    if !guest.resets {
+        arguments.push("-no-reboot".into());
+    }
     let mut add = |option: &str, value: &[&[u8]]| {
         arguments.push(option.into());
         arguments.push(OsString::from_vec(value.concat()));
@@ -47,19 +49,6 @@ pub(super) fn arguments(guest: &Guest, console: &Path) -> Result<Vec<OsString>> 
     for folder in ["usr/share/qemu", "usr/share/seabios"] {
         add("-L", &[guest.root.join(folder).as_os_str().as_bytes()]);
     }
-    add("-kernel", &[guest.vmlinuz.as_os_str().as_bytes()]);
-    let line = PARAMETERS
-        .iter()
-        .copied()
-        .chain(guest.append.iter().map(String::as_str))
-        .collect::<Vec<_>>()
-        .join(" ");
-    ensure!(
-        line.len() < LONGEST_LINE,
-        "the kernel's parameters are {} bytes long, of which it would read {LONGEST_LINE}",
-        line.len()
-    );
-    add("-append", &[line.as_bytes()]);
     let path = escaped(console.as_os_str().as_bytes());
     add("-chardev", &[b"file,id=console,path=", &path]);
     add("-serial", &[b"chardev:console"]);
@@ -82,7 +71,23 @@ pub(super) fn arguments(guest: &Guest, console: &Path) -> Result<Vec<OsString>> 
         }
         add("-plugin", &[&value]);
     }
-    Ok(arguments)
+    arguments
+}
+
+/// The kernel's command line.
+pub(in crate::vm) fn command_line(guest: &Guest) -> Result<String> {
+    let line = PARAMETERS
+        .iter()
+        .copied()
+        .chain(guest.append.iter().map(String::as_str))
+        .collect::<Vec<_>>()
+        .join(" ");
+    ensure!(
+        line.len() < LONGEST_LINE,
+        "the kernel's parameters are {} bytes long, of which it would read {LONGEST_LINE}",
+        line.len()
+    );
+    Ok(line)
 }
 
 /// In an option of QEMU that is a list, a comma in a value is doubled.
@@ -99,7 +104,7 @@ fn escaped(value: &[u8]) -> Vec<u8> {
 
 #[cfg(test)]
 mod tests {
-    use super::{arguments, escaped};
+    use super::{arguments, command_line, escaped};
     use crate::vm::{Guest, Plugin};
     use std::ffi::OsString;
     use std::path::Path;
@@ -118,7 +123,7 @@ mod tests {
 
     /// What follows `option`.
     fn value(guest: &Guest, option: &str) -> Option<OsString> {
-        let arguments = arguments(guest, Path::new("/console, the")).unwrap();
+        let arguments = arguments(guest, Path::new("/console, the"));
         let at = arguments.iter().position(|argument| argument == option)?;
         arguments.get(at + 1).cloned()
     }
@@ -127,7 +132,7 @@ mod tests {
     fn the_callers_parameters_come_last() {
         let mut guest = guest();
         guest.append = vec!["panic=0".into(), "quiet".into()];
-        let line = value(&guest, "-append").unwrap().into_string().unwrap();
+        let line = command_line(&guest).unwrap();
         assert!(line.ends_with(" panic=-1 panic=0 quiet"), "{line}");
     }
 
@@ -135,7 +140,7 @@ mod tests {
     fn parameters_that_the_kernel_would_cut_are_refused() {
         let mut guest = guest();
         guest.append = vec!["x".repeat(2048)];
-        let error = arguments(&guest, Path::new("/console")).unwrap_err();
+        let error = command_line(&guest).unwrap_err();
         assert!(error.to_string().contains("kernel's parameters"), "{error}");
     }
 

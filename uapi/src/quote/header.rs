@@ -1,22 +1,8 @@
-// SPDX-License-Identifier: Apache-2.0 OR MIT
+// SPDX-License-Identifier: Apache-2.0 OR MIT OR GPL-2.0-only
 
-//! The layout of a Quote, and a reader for it.
-//!
-//! Source: *Intel TDX DCAP: Quote Generation Library and Quote Verification Library*, appendix "Quote format", versions 4
-//! and 5. All integers are little endian, keys and signatures big endian; every type here has alignment 1.
-//!
-//! ```text
-//! version 4: QuoteHeader, TdBody,                     length, signature data
-//! version 5: QuoteHeader, BodyDescriptor, TdBody1_5,  length, signature data
-//! ```
+//! What a Quote begins with, and the report of the enclave that signed it.
 
-mod body;
-mod reader;
-
-pub use body::{BodyDescriptor, TdBody, TdBody1_5};
-pub use reader::{Body, Quote, QuoteError};
-
-use std::mem::{offset_of, size_of};
+use core::mem::{offset_of, size_of};
 use zerocopy::byteorder::little_endian::{U16, U32};
 use zerocopy_derive::{FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned};
 

@@ -1,9 +1,9 @@
-// SPDX-License-Identifier: Apache-2.0 OR MIT
+// SPDX-License-Identifier: Apache-2.0 OR MIT OR GPL-2.0-only
 
 //! What a Quote says of the TD.
 
-use std::mem::{offset_of, size_of};
-use tdx_uapi::{Digest, TdReport};
+use crate::{Digest, TdReport};
+use core::mem::{offset_of, size_of};
 use zerocopy::byteorder::little_endian::{U16, U32, U64};
 use zerocopy_derive::{FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned};
 

@@ -1,10 +1,10 @@
-// SPDX-License-Identifier: Apache-2.0 OR MIT
+// SPDX-License-Identifier: Apache-2.0 OR MIT OR GPL-2.0-only
 
 //! Reading a Quote where it lies.
 
-use super::{
-    BodyDescriptor, EnclaveReport, QuoteHeader, TdBody, TdBody1_5, ECDSA_P256, QE_REPORT, TEE_TDX,
-};
+use super::body::{BodyDescriptor, TdBody, TdBody1_5};
+use super::header::{EnclaveReport, QuoteHeader, ECDSA_P256, QE_REPORT, TEE_TDX};
+use core::fmt;
 use zerocopy::byteorder::little_endian::{U16, U32};
 use zerocopy::{FromBytes, Immutable, KnownLayout, Unaligned};
 
@@ -45,11 +45,10 @@ pub enum Body<'a> {
 }
 
 /// Why bytes are no Quote for a TD.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum QuoteError {
     /// They end too early.
-    #[error("not a Quote: {what} takes {needed} bytes, {left} are left")]
     Truncated {
         /// The part that does not fit.
         what: &'static str,
@@ -59,7 +58,6 @@ pub enum QuoteError {
         left: usize,
     },
     /// A number has a value that is not known here.
-    #[error("not a Quote for a TD: {what} {found:#x} is unknown")]
     Unknown {
         /// What the number tells.
         what: &'static str,
@@ -67,6 +65,24 @@ pub enum QuoteError {
         found: u32,
     },
 }
+
+impl fmt::Display for QuoteError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Truncated { what, needed, left } => {
+                write!(
+                    f,
+                    "not a Quote: {what} takes {needed} bytes, {left} are left"
+                )
+            }
+            Self::Unknown { what, found } => {
+                write!(f, "not a Quote for a TD: {what} {found:#x} is unknown")
+            }
+        }
+    }
+}
+
+impl core::error::Error for QuoteError {}
 
 impl<'a> Quote<'a> {
     /// Reads a Quote of version 4 or 5 for a TD.
@@ -110,12 +126,15 @@ impl<'a> Quote<'a> {
             certification_type.into(),
             QE_REPORT.into(),
         )?;
+        known("excess of the signature data", data.0.len() as u32, 0)?;
         let mut data = Reader(certification_data);
         let qe_report = data.read("the report of the quoting enclave")?;
         let qe_report_signature = data.read("the signature of the report")?;
         let length: &U16 = data.read("the length of the authentication data")?;
         let qe_authentication_data = data.bytes("the authentication data", length.get().into())?;
         let (certification_type, certification_data) = data.certification()?;
+        // No signature covers the lengths: with room to spare, they could be changed unnoticed.
+        known("excess of the certification data", data.0.len() as u32, 0)?;
         Ok(Self {
             header,
             body,

@@ -1,0 +1,269 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+
+//! The log of what programs extend while a TD runs, so that RTMR2 and RTMR3 can be replayed, too.
+//!
+//! A log is a file in the form of the CC event log, which every reader of that reads. An extension is three steps under one
+//! lock, each on the disk before the next one begins:
+//!
+//! 1. an *intent* is appended: an event of type EV_NO_ACTION, which is never extended, with the register's value and what it
+//!    is to be extended with;
+//! 2. the register is extended;
+//! 3. the event itself is appended.
+//!
+//! Who opens a log that ends with an intent asks the register what became of it: it has the old value (the extension did not
+//! happen), or the new one (the event is appended now), or another one (something else extended it; that is noted). So a
+//! program may be killed at any moment, and the disk may be full: the log replays, or says where it does not.
+//!
+//! # One policy for all writers
+//!
+//! RTMR0 and RTMR1 are the firmware's, and are refused here. RTMR2 belongs to the boot and the kernel (IMA); RTMR3 is for
+//! programs. All programs that extend a register take the lock of the same log, [`RuntimeLog::DEFAULT_PATH`], for as long as
+//! they do. What extends without it is noticed by the next one that does: the register then has not the value with which the
+//! log ends, and a *gap* is noted.
+//!
+//! A log is of one boot: after another one the registers have begun anew, and the file is put aside.
+
+mod note;
+mod recover;
+mod store;
+
+pub use note::Note;
+
+use crate::{Deadline, Error, Td};
+use std::io;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+use store::Store;
+use tdx_call::RtmrIndex;
+use tdx_firmware::{EventType, HashEngine as _, Sha2};
+use tdx_uapi::Digest;
+
+/// A runtime log.
+#[derive(Clone, Debug)]
+pub struct RuntimeLog {
+    path: PathBuf,
+    boot: String,
+}
+
+/// The registers that a log is about.
+pub trait RtmrAccess {
+    /// The value of a register.
+    ///
+    /// # Errors
+    ///
+    /// When it cannot be read.
+    fn rtmr(&self, rtmr: RtmrIndex) -> Result<Digest, Error>;
+
+    /// Extends a register.
+    ///
+    /// # Errors
+    ///
+    /// When it was not extended.
+    fn extend_rtmr(&self, rtmr: RtmrIndex, digest: &Digest) -> Result<(), Error>;
+}
+
+/// How long an access to a register may take.
+const LIMIT: Duration = Duration::from_secs(10);
+
+impl RtmrAccess for Td {
+    fn rtmr(&self, rtmr: RtmrIndex) -> Result<Digest, Error> {
+        Ok(self.registers(LIMIT)?.rtmr[rtmr as usize])
+    }
+
+    fn extend_rtmr(&self, rtmr: RtmrIndex, digest: &Digest) -> Result<(), Error> {
+        self.extend(rtmr as usize, digest, LIMIT)
+    }
+}
+
+/// What is to be extended and recorded.
+#[derive(Clone, Copy, Debug)]
+pub struct NewEvent<'a> {
+    /// The register: RTMR2 or RTMR3.
+    pub rtmr: RtmrIndex,
+    /// What it is extended with.
+    pub digest: Digest,
+    /// What the event is.
+    pub event_type: EventType,
+    /// What tells of it.
+    pub data: &'a [u8],
+}
+
+impl<'a> NewEvent<'a> {
+    /// Text that is measured as it is: an EV_ACTION with the SHA-384 of the text.
+    pub fn text(rtmr: RtmrIndex, text: &'a str) -> Self {
+        let digest = Sha2.digest(&[text.as_bytes()]);
+        Self {
+            rtmr,
+            digest,
+            event_type: EventType::ACTION,
+            data: text.as_bytes(),
+        }
+    }
+
+    /// Something that is measured, with its name: an EV_IPL, as boot loaders write them for files.
+    pub const fn named(rtmr: RtmrIndex, digest: Digest, name: &'a str) -> Self {
+        Self {
+            rtmr,
+            digest,
+            event_type: EventType::IPL,
+            data: name.as_bytes(),
+        }
+    }
+}
+
+/// What was recorded.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Recorded {
+    /// The register's value now.
+    pub value: Digest,
+    /// Whether something that is not in the log has extended the register since the log's last event.
+    pub gap: bool,
+}
+
+/// Why nothing was recorded, or not for sure.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum LogError {
+    /// The register is not one that programs extend.
+    #[error("{0:?} is the firmware's; programs extend RTMR3, or RTMR2")]
+    Register(RtmrIndex),
+    /// The data is too long for a log.
+    #[error(
+        "an event has {found} bytes of data, at most {} are taken",
+        RuntimeLog::MAX_DATA
+    )]
+    TooLong {
+        /// Its length.
+        found: usize,
+    },
+    /// The file is something else.
+    #[error("{} is no runtime log, and is left as it is: {why}", .path.display())]
+    NotALog {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        why: String,
+    },
+    /// The file could not be used. Nothing was extended.
+    #[error("{}: {source}; nothing was extended", .path.display())]
+    Io {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// The register was extended, and the event could not be appended. The next one who opens the log does it.
+    #[error("{}: {source}; the register was extended, and the log has the intent: the next writer completes it", .path.display())]
+    NotCompleted {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// The file is locked by somebody else.
+    #[error("{} is locked by another writer, who does not finish; nothing was extended", .path.display())]
+    Locked {
+        /// The file.
+        path: PathBuf,
+    },
+    /// The register could not be read or extended.
+    #[error(transparent)]
+    Access(#[from] Error),
+}
+
+impl RuntimeLog {
+    /// Where the log of a TD is that all programs in it use.
+    pub const DEFAULT_PATH: &'static str = "/run/tdx/runtime.log";
+
+    /// The longest data of an event.
+    pub const MAX_DATA: usize = 64 << 10;
+
+    /// The log in that file, which need not exist, of the boot that this is.
+    ///
+    /// # Errors
+    ///
+    /// [`LogError::Io`] when the kernel does not say which boot this is.
+    pub fn new(path: &Path) -> Result<Self, LogError> {
+        const BOOT_ID: &str = "/proc/sys/kernel/random/boot_id";
+        let boot = std::fs::read_to_string(BOOT_ID).map_err(|source| LogError::Io {
+            path: BOOT_ID.into(),
+            source,
+        })?;
+        Ok(Self {
+            path: path.to_owned(),
+            boot: boot.trim_end().to_owned(),
+        })
+    }
+
+    /// Extends a register and records it.
+    ///
+    /// # Errors
+    ///
+    /// [`LogError`] says whether the register was extended.
+    pub fn extend(
+        &self,
+        registers: &impl RtmrAccess,
+        event: &NewEvent<'_>,
+        deadline: impl Into<Deadline>,
+    ) -> Result<Recorded, LogError> {
+        if matches!(event.rtmr, RtmrIndex::Rtmr0 | RtmrIndex::Rtmr1) {
+            return Err(LogError::Register(event.rtmr));
+        }
+        if event.data.len() > Self::MAX_DATA {
+            return Err(LogError::TooLong {
+                found: event.data.len(),
+            });
+        }
+        let mut store = Store::open(&self.path, &self.boot, deadline.into())?;
+        let mut gap = recover::recover(&mut store, registers)?;
+
+        let before = registers.rtmr(event.rtmr)?;
+        gap |= store.note_gap_since_last(event.rtmr, &before)?;
+        let intent = Note::Intent {
+            before,
+            digest: event.digest,
+            event_type: event.event_type,
+            data: event.data,
+        };
+        let intent = intent.to_event(event.rtmr);
+        let whole = note::event(event.rtmr, event.event_type, &event.digest, event.data);
+        // Room for what must not fail later: the event, and a note of a gap.
+        store.reserve(intent.len() + whole.len() + Note::MAX_GAP)?;
+        store.append(&intent).map_err(|source| store.io(source))?;
+        if let Err(error) = registers.extend_rtmr(event.rtmr, &event.digest) {
+            // Whether it was extended all the same is seen in the register.
+            recover::recover(&mut store, registers)?;
+            return Err(error.into());
+        }
+        store
+            .append(&whole)
+            .map_err(|source| LogError::NotCompleted {
+                path: self.path.clone(),
+                source,
+            })?;
+        let value = registers.rtmr(event.rtmr)?;
+        let expected = Sha2.digest(&[&before.0, &event.digest.0]);
+        if value != expected {
+            store.note_gap(event.rtmr, &value)?;
+            gap = true;
+        }
+        Ok(Recorded { value, gap })
+    }
+
+    /// Completes what a writer that was killed left, and gives the log to `use_it` while nobody can extend it.
+    ///
+    /// # Errors
+    ///
+    /// [`LogError`].
+    pub fn read<T>(
+        &self,
+        registers: &impl RtmrAccess,
+        deadline: impl Into<Deadline>,
+        use_it: impl FnOnce(&[u8]) -> T,
+    ) -> Result<T, LogError> {
+        let mut store = Store::open(&self.path, &self.boot, deadline.into())?;
+        recover::recover(&mut store, registers)?;
+        Ok(use_it(store.bytes()))
+    }
+}

@@ -1,0 +1,270 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+
+//! The file of a runtime log.
+
+use super::note::{self, Note};
+use super::{LogError, RtmrIndex};
+use crate::Deadline;
+use nix::errno::Errno;
+use nix::fcntl::{fallocate, FallocateFlags, Flock, FlockArg};
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Read as _, Seek as _, SeekFrom, Write as _};
+use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _};
+use std::path::{Path, PathBuf};
+use std::thread;
+use std::time::Duration;
+use tdx_firmware::event_log::{Event, EventErrorKind, EventLog};
+use tdx_firmware::{HashEngine as _, Sha2};
+use tdx_uapi::Digest;
+
+/// The file of a log, locked, with what is in it.
+#[derive(Debug)]
+pub(super) struct Store {
+    path: PathBuf,
+    file: Flock<File>,
+    /// What is in the file: the header, and whole events.
+    bytes: Vec<u8>,
+}
+
+impl Store {
+    /// Opens and locks the log of a boot, and removes an event that was not written to its end.
+    pub(super) fn open(path: &Path, boot: &str, deadline: Deadline) -> Result<Self, LogError> {
+        let io = |source| LogError::Io {
+            path: path.to_owned(),
+            source,
+        };
+        if let Some(folder) = path
+            .parent()
+            .filter(|folder| !folder.as_os_str().is_empty())
+        {
+            fs::DirBuilder::new()
+                .recursive(true)
+                .mode(0o755)
+                .create(folder)
+                .map_err(io)?;
+        }
+        loop {
+            let file = OpenOptions::new()
+                .read(true)
+                .append(true)
+                .create(true)
+                .mode(0o644)
+                .open(path)
+                .map_err(io)?;
+            let mut file = lock(file, path, deadline)?;
+            // Who had the lock before may have put the file aside.
+            if !is_at(&file, path) {
+                continue;
+            }
+            let mut bytes = Vec::new();
+            file.read_to_end(&mut bytes).map_err(io)?;
+            let beginning = note::beginning(boot);
+            if beginning.starts_with(&bytes) && bytes.len() < beginning.len() {
+                // New, or whoever began it did not get to the end.
+                let mut store = Self {
+                    path: path.to_owned(),
+                    file,
+                    bytes: Vec::new(),
+                };
+                store.cut(0).map_err(io)?;
+                store.append(&beginning).map_err(io)?;
+                sync_folder(path).map_err(io)?;
+                return Ok(store);
+            }
+            let mut store = Self {
+                path: path.to_owned(),
+                file,
+                bytes,
+            };
+            if store.boot()? != boot.as_bytes() {
+                store.put_aside().map_err(io)?;
+                continue;
+            }
+            store.cut_torn()?;
+            return Ok(store);
+        }
+    }
+
+    /// What is in the file.
+    pub(super) fn bytes(&self) -> &[u8] {
+        &self.bytes
+    }
+
+    /// The events.
+    pub(super) fn events(&self) -> impl Iterator<Item = Event<'_>> {
+        let log = EventLog::parse(&self.bytes).ok();
+        log.into_iter().flat_map(|log| log.events()).flatten()
+    }
+
+    /// Appends bytes, and has them on the disk when it returns. If not all can be written, none are.
+    pub(super) fn append(&mut self, bytes: &[u8]) -> io::Result<()> {
+        let result = self
+            .file
+            .write_all(bytes)
+            .and_then(|()| self.file.sync_data());
+        if let Err(error) = result {
+            let end = self.bytes.len();
+            // If that fails, too, the next one who opens the log finds an event that is cut.
+            let _ = self.cut(end);
+            return Err(error);
+        }
+        self.bytes.extend_from_slice(bytes);
+        Ok(())
+    }
+
+    /// Makes sure that so many bytes can be appended.
+    pub(super) fn reserve(&self, len: usize) -> Result<(), LogError> {
+        let (offset, len) = (self.bytes.len() as i64, len as i64);
+        match fallocate(&*self.file, FallocateFlags::FALLOC_FL_KEEP_SIZE, offset, len) {
+            // Not every file system can; then the intent alone says what happened if the disk is full.
+            Ok(()) | Err(Errno::EOPNOTSUPP | Errno::ENOSYS) => Ok(()),
+            Err(error) => Err(self.io(error.into())),
+        }
+    }
+
+    /// Notes that the register has a value that is not of this log.
+    pub(super) fn note_gap(&mut self, rtmr: RtmrIndex, found: &Digest) -> Result<(), LogError> {
+        let note = Note::Gap { found: *found }.to_event(rtmr);
+        self.append(&note).map_err(|source| self.io(source))
+    }
+
+    /// Notes a gap if the register has not the value that it had with the last event. Returns whether it does.
+    pub(super) fn note_gap_since_last(
+        &mut self,
+        rtmr: RtmrIndex,
+        value: &Digest,
+    ) -> Result<bool, LogError> {
+        let gap = self.last_value(rtmr).is_some_and(|last| last != *value);
+        if gap {
+            self.note_gap(rtmr, value)?;
+        }
+        Ok(gap)
+    }
+
+    /// The value that a register had with the last event that is about it.
+    fn last_value(&self, rtmr: RtmrIndex) -> Option<Digest> {
+        let mut value = None;
+        for event in self.events().filter(|event| event.mr.rtmr() == Some(rtmr)) {
+            match Note::of(&event) {
+                Some(Note::Intent { before, .. }) => value = Some(before),
+                Some(Note::Gap { found }) => value = Some(found),
+                Some(_) => {}
+                None => {
+                    if let (Some(before), Some(digest)) = (value, event.digest()) {
+                        value = Some(Sha2.digest(&[&before.0, &digest.0]));
+                    }
+                }
+            }
+        }
+        value
+    }
+
+    pub(super) fn io(&self, source: io::Error) -> LogError {
+        LogError::Io {
+            path: self.path.clone(),
+            source,
+        }
+    }
+
+    fn not_a_log(&self, why: impl ToString) -> LogError {
+        LogError::NotALog {
+            path: self.path.clone(),
+            why: why.to_string(),
+        }
+    }
+
+    /// Which boot the log is of.
+    fn boot(&self) -> Result<Vec<u8>, LogError> {
+        let log = EventLog::parse(&self.bytes).map_err(|error| self.not_a_log(error))?;
+        let first = log.events().next().and_then(Result::ok);
+        match first.as_ref().and_then(Note::of) {
+            Some(Note::Boot(boot)) => Ok(boot.to_owned()),
+            _ => Err(self.not_a_log("it does not say which boot it is of")),
+        }
+    }
+
+    /// Renames the log of another boot.
+    fn put_aside(&mut self) -> io::Result<()> {
+        let boot = self.boot().map_err(io::Error::other)?;
+        let boot: String = String::from_utf8_lossy(&boot)
+            .chars()
+            .map(|one| {
+                if one.is_ascii_alphanumeric() {
+                    one
+                } else {
+                    '-'
+                }
+            })
+            .collect();
+        let mut aside = self.path.clone().into_os_string();
+        aside.push(format!(".{boot}"));
+        fs::rename(&self.path, aside)
+    }
+
+    /// Removes an event at the end that was not written wholly.
+    fn cut_torn(&mut self) -> Result<(), LogError> {
+        let log = EventLog::parse(&self.bytes).map_err(|error| self.not_a_log(error))?;
+        let mut events = log.events();
+        let broken = events.by_ref().find_map(Result::err);
+        let end = match broken {
+            None => events.offset(),
+            Some(error) => match error.kind {
+                EventErrorKind::Cut { .. } | EventErrorKind::Size { .. } => error.offset,
+                _ => return Err(self.not_a_log(error)),
+            },
+        };
+        if end == self.bytes.len() {
+            return Ok(());
+        }
+        self.cut(end).map_err(|source| self.io(source))
+    }
+
+    fn cut(&mut self, end: usize) -> io::Result<()> {
+        self.file.set_len(end as u64)?;
+        self.file.seek(SeekFrom::End(0))?;
+        self.bytes.truncate(end);
+        self.file.sync_data()
+    }
+}
+
+fn lock(mut file: File, path: &Path, deadline: Deadline) -> Result<Flock<File>, LogError> {
+    loop {
+        match Flock::lock(file, FlockArg::LockExclusiveNonblock) {
+            Ok(locked) => return Ok(locked),
+            Err((back, Errno::EWOULDBLOCK | Errno::EINTR)) => {
+                if deadline.left().is_zero() {
+                    return Err(LogError::Locked {
+                        path: path.to_owned(),
+                    });
+                }
+                file = back;
+                thread::sleep(Duration::from_millis(2));
+            }
+            Err((_, error)) => {
+                return Err(LogError::Io {
+                    path: path.to_owned(),
+                    source: error.into(),
+                })
+            }
+        }
+    }
+}
+
+/// Whether the path still names this file.
+fn is_at(file: &File, path: &Path) -> bool {
+    match (file.metadata(), fs::metadata(path)) {
+        (Ok(open), Ok(named)) => (open.dev(), open.ino()) == (named.dev(), named.ino()),
+        _ => false,
+    }
+}
+
+/// Has the file's name on the disk, too.
+fn sync_folder(path: &Path) -> io::Result<()> {
+    match path
+        .parent()
+        .filter(|folder| !folder.as_os_str().is_empty())
+    {
+        Some(folder) => File::open(folder)?.sync_all(),
+        None => File::open(".")?.sync_all(),
+    }
+}

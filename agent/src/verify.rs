@@ -1,0 +1,227 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+
+//! Whether a Quote is to be believed.
+//!
+//! What is checked, in this order, each as a [`Claim`] under its name:
+//!
+//! | claim | holds if |
+//! | --- | --- |
+//! | `quote` | the bytes are a Quote of version 4 or 5 for a TD, and nothing else |
+//! | `collateral` | TCB info, QE identity and CRLs are signed below the root, for this kind of platform, and are valid at the time |
+//! | `certificates` | the platform's certificates lead to the root, and none is expired or revoked |
+//! | `quoting-enclave` | the platform vouches for the enclave that signed, and it is one of the QE identity |
+//! | `signature` | the enclave's key signed what the Quote says |
+//! | `tcb` | the platform's TCB has a status that the policy accepts |
+//! | `attributes` | ATTRIBUTES has nothing that makes a TD untrustworthy, whatever the policy says |
+//! | `reportdata` | REPORTDATA is what was expected |
+//! | `debug`, `service-td`, `mrtd`, … | what the [`Policy`] says of the TD |
+//!
+//! Signatures and certificates are checked by the crate `dcap-qvl`. It accepts several spellings of the same certificates;
+//! here a Quote has one only, so that no byte of it can be changed unnoticed.
+
+mod chain;
+mod collateral;
+mod reason;
+mod root;
+
+pub use crate::claim::{Claim, Outcome};
+pub use collateral::{Collateral, CollateralError};
+pub use root::{RootError, TrustedRoot};
+
+use crate::policy::{self, Policy};
+use crate::{Measured, ReportData};
+use dcap_qvl::verify::VerifiedReport;
+use serde::Serialize;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use tdx_uapi::quote::Quote;
+
+/// Verifies Quotes of platforms below a root certificate.
+#[derive(Clone, Debug)]
+pub struct Verifier {
+    root: TrustedRoot,
+}
+
+/// What is expected of a Quote.
+#[derive(Clone, Debug, Default)]
+pub struct Expectations {
+    /// What the policy says.
+    pub policy: Policy,
+    /// What REPORTDATA must be.
+    pub reportdata: Option<ReportData>,
+}
+
+/// What came of verifying a Quote.
+#[derive(Clone, Debug, Serialize)]
+#[non_exhaustive]
+pub struct Verdict {
+    /// What was checked, in order.
+    pub claims: Vec<Claim>,
+    /// What the platform's TCB is, if the Quote is genuine.
+    pub tcb: Option<Tcb>,
+    /// What the Quote says, if it is genuine.
+    pub td: Option<Measured>,
+}
+
+/// The state of a platform.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
+pub struct Tcb {
+    /// Its status, under the name that Intel gives it.
+    pub status: String,
+    /// The security advisories that apply.
+    pub advisories: Vec<String>,
+}
+
+/// What is checked of signatures, in the order in which it is.
+const GENUINE: [&str; 7] = [
+    "quote",
+    "collateral",
+    "certificates",
+    "quoting-enclave",
+    "signature",
+    "tcb",
+    "attributes",
+];
+
+impl Verifier {
+    /// A verifier that trusts that root certificate and no other.
+    pub const fn new(root: TrustedRoot) -> Self {
+        Self { root }
+    }
+
+    /// Verifies a Quote as of `now`.
+    pub fn verify(
+        &self,
+        quote: &[u8],
+        collateral: &Collateral,
+        expected: &Expectations,
+        now: SystemTime,
+    ) -> Verdict {
+        let (parsed, report) = match self.genuine(quote, collateral, now) {
+            Ok(genuine) => genuine,
+            Err(failed) => return Verdict::refused(failed),
+        };
+        let measured = Measured::from(&parsed);
+        let mut claims: Vec<_> = GENUINE[..5]
+            .iter()
+            .zip([
+                format!("version {}, {} bytes", parsed.header.version, quote.len()),
+                format!(
+                    "valid until {}",
+                    collateral.next_update().unwrap_or_default()
+                ),
+                format!("below {}", self.root),
+                "the platform vouches for it".into(),
+                "by the attestation key".into(),
+            ])
+            .map(|(name, detail)| Claim::holds(name, detail))
+            .collect();
+        let tcb = Tcb {
+            status: report.status,
+            advisories: report.advisory_ids,
+        };
+        claims.push(tcb_claim(&tcb, &expected.policy.tcb));
+        claims.push(Claim::holds("attributes", measured.attributes.to_string()));
+        claims.push(policy::reportdata(&measured, expected.reportdata.as_ref()));
+        claims.extend(expected.policy.claims(&measured));
+        Verdict {
+            claims,
+            tcb: Some(tcb),
+            td: Some(measured),
+        }
+    }
+
+    /// What a Quote says, if a platform below the root said so.
+    fn genuine<'a>(
+        &self,
+        quote: &'a [u8],
+        collateral: &Collateral,
+        now: SystemTime,
+    ) -> Result<(Quote<'a>, VerifiedReport), Claim> {
+        let fails = |why: String| Claim::fails("quote", why);
+        let parsed = Quote::parse(quote).map_err(|error| fails(error.to_string()))?;
+        if parsed.rest.iter().any(|byte| *byte != 0) {
+            return Err(fails("something other than zeros follows the Quote".into()));
+        }
+        chain::check(&parsed, &self.root)?;
+        let seconds = now
+            .duration_since(UNIX_EPOCH)
+            .unwrap_or(Duration::ZERO)
+            .as_secs();
+        // What the policy decides on is allowed here.
+        let verifier = self
+            .root
+            .verifier()
+            .allow_debug(true)
+            .allow_service_td(true);
+        match verifier.verify(quote, collateral.inner(), seconds) {
+            Ok(report) => Ok((parsed, report)),
+            Err(error) => Err(reason::claim(
+                &error, &verifier, &parsed, quote, collateral, seconds,
+            )),
+        }
+    }
+}
+
+fn tcb_claim(tcb: &Tcb, policy: &policy::TcbPolicy) -> Claim {
+    let Tcb { status, advisories } = tcb;
+    let listed = match advisories.as_slice() {
+        [] => status.clone(),
+        list => format!("{status}, with {}", list.join(", ")),
+    };
+    if !policy.accept.contains(status) {
+        let accepted = policy.accept.join(" or ");
+        return Claim::fails(
+            "tcb",
+            format!("the platform is {listed}; accepted is {accepted}"),
+        );
+    }
+    match advisories
+        .iter()
+        .find(|id| policy.reject_advisories.contains(id))
+    {
+        Some(id) => Claim::fails(
+            "tcb",
+            format!("{id} applies, which the policy rejects ({listed})"),
+        ),
+        None => Claim::holds("tcb", listed),
+    }
+}
+
+impl Verdict {
+    /// The verdict on what is not genuine, because of one claim that fails.
+    pub fn refused(failed: Claim) -> Self {
+        let position = GENUINE
+            .iter()
+            .position(|name| *name == failed.name)
+            .unwrap_or(0);
+        let mut claims: Vec<_> = GENUINE[..position]
+            .iter()
+            .map(|name| Claim::holds(name, ""))
+            .collect();
+        let after = format!("{} fails", failed.name);
+        claims.push(failed);
+        claims.extend(
+            GENUINE[position + 1..]
+                .iter()
+                .map(|name| Claim::unchecked(name, after.clone())),
+        );
+        Self {
+            claims,
+            tcb: None,
+            td: None,
+        }
+    }
+
+    /// Whether every claim holds that was checked, and the Quote is genuine.
+    pub fn holds(&self) -> bool {
+        self.td.is_some() && self.failed().next().is_none()
+    }
+
+    /// The claims that fail.
+    pub fn failed(&self) -> impl Iterator<Item = &Claim> {
+        self.claims
+            .iter()
+            .filter(|claim| claim.outcome == Outcome::Fails)
+    }
+}

@@ -1,0 +1,242 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+
+//! What RTMR0 to RTMR2 are to be after a boot, from a description of it.
+//!
+//! [`Boot`] describes a boot of edk2's TDVF. [`Boot::events`] tells what is measured, in order; [`Boot::rtmrs`] is what the
+//! registers come to; and with the feature `reader`, `Boot::compare` explains event by event where a log differs. What
+//! cannot be known beforehand, such as ACPI tables when the host is not to be asked for them, is left out of the
+//! description; the registers that it goes into are then not predicted, while the comparison still checks the rest.
+//!
+//! Sources: edk2's OvmfPkg/IntelTdx, OvmfPkg/Tcg/TdTcg2Dxe, OvmfPkg/Library/QemuFwCfgLib/QemuFwCfgCacheInit.c,
+//! OvmfPkg/Library/AcpiPlatformLib/QemuFwCfgAcpi.c and X86QemuLoadImageLib; Linux's
+//! drivers/firmware/efi/libstub/efi-stub-helper.c; and logs of boots.
+
+mod acpi;
+#[cfg(feature = "reader")]
+mod compare;
+mod error;
+mod event;
+mod fw_cfg;
+mod kernel;
+mod payload;
+mod smbios;
+mod variables;
+
+pub use acpi::{AcpiBlobs, Blob};
+#[cfg(feature = "reader")]
+pub use compare::{Difference, Summary};
+pub use error::ExpectError;
+pub use event::{ExpectedEvent, What};
+pub use fw_cfg::{FwCfgFile, MEASURED_FW_CFG};
+pub use kernel::{KernelHeader, PatchedKernel};
+pub use payload::{DirectBoot, DiskBoot, Image, Payload};
+pub use smbios::smbios_digest;
+pub use variables::{StoredVariable, VariableStore};
+
+use crate::hob::TdHob;
+use crate::measurement::{action, SecureBootVariable};
+use crate::tdvf::Tdvf;
+use crate::{EventType, Guid, HashEngine, Rtmrs};
+use event::Sink;
+use tdx_call::RtmrIndex;
+use tdx_uapi::Digest;
+
+/// Where the TDVF measures the separator before the first boot option.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum BootSeparator {
+    /// In RTMR1: edk2-stable202411 and later.
+    #[default]
+    Rtmr1,
+    /// In RTMR0, which then has two: edk2 before that.
+    Rtmr0,
+}
+
+/// What is measured of the SMBIOS table.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Smbios {
+    /// Nothing: edk2 before its stable202505.
+    NotMeasured,
+    /// Something that is not known.
+    #[default]
+    Unknown,
+    /// A hash of it, by [`smbios_digest`].
+    Digest(Digest),
+}
+
+/// A UEFI variable that says what to boot.
+#[derive(Clone, Copy, Debug)]
+pub struct BootVariable<'a> {
+    /// What it is called, BootOrder or Boot0000.
+    pub name: &'a str,
+    /// What is in it.
+    pub data: &'a [u8],
+}
+
+/// What let an image pass while Secure Boot is on: an entry of db, or what shim adds to it.
+#[derive(Clone, Copy, Debug)]
+pub struct Authority<'a> {
+    /// Whose variable it is in.
+    pub guid: Guid,
+    /// What the variable is called.
+    pub name: &'a str,
+    /// The entry: its owner's GUID and the certificate or hash, for db.
+    pub data: &'a [u8],
+}
+
+/// A boot of edk2's TDVF, as far as it is measured.
+#[derive(Clone, Copy, Debug)]
+pub struct Boot<'a> {
+    /// The firmware.
+    pub firmware: Tdvf<'a>,
+    /// The TD HOB that the VMM gives to it; [`crate::hob::qemu`] makes QEMU's. `None` if it is not known.
+    pub td_hob: Option<TdHob<'a>>,
+    /// QEMU's fw_cfg files, of which the firmware measures those that it caches, in its own order: edk2-stable202505 and
+    /// later. `None` for firmware that measures none. Others may be among them.
+    pub fw_cfg: Option<&'a [FwCfgFile<'a>]>,
+    /// What ACPI tables are made of. `None` if that is not known.
+    pub acpi: Option<AcpiBlobs<'a>>,
+    /// The SMBIOS table.
+    pub smbios: Smbios,
+    /// BootOrder and the options that it names, in this order. `None` if they are not known: firmware makes them of the
+    /// devices that it finds.
+    pub boot_variables: Option<&'a [BootVariable<'a>]>,
+    /// Where the firmware puts a separator.
+    pub boot_separator: BootSeparator,
+    /// What is booted.
+    pub payload: Payload<'a>,
+    /// Whether the payload ends boot services, as an operating system does.
+    pub exits_boot_services: bool,
+}
+
+impl<'a> Boot<'a> {
+    /// Tells each event that extends a register, in the order in which it does.
+    ///
+    /// # Errors
+    ///
+    /// [`ExpectError`] when something in the description is not what it should be, such as a kernel that is no PE image.
+    /// The events before it were told.
+    pub fn events<'s>(
+        &'s self,
+        engine: &impl HashEngine,
+        mut tell: impl FnMut(ExpectedEvent<'s>),
+    ) -> Result<(), ExpectError> {
+        let mut sink = Sink::new(engine, &mut tell);
+        self.start(&mut sink)?;
+        if let Some(acpi) = &self.acpi {
+            acpi.events(&mut sink)?;
+        } else {
+            sink.unknown(
+                RtmrIndex::Rtmr0,
+                EventType::PLATFORM_CONFIG_FLAGS,
+                What::AcpiData,
+            );
+        }
+        match &self.payload {
+            Payload::Direct(direct) => {
+                direct.load(&mut sink)?;
+                self.ready_to_boot(&mut sink);
+                direct.run(&mut sink);
+            }
+            Payload::Disk(disk) => {
+                self.ready_to_boot(&mut sink);
+                disk.events(&mut sink)?;
+            }
+        }
+        if self.exits_boot_services {
+            for text in [
+                action::EXIT_BOOT_SERVICES_INVOCATION,
+                action::EXIT_BOOT_SERVICES_SUCCESS,
+            ] {
+                sink.action(text);
+            }
+        }
+        Ok(())
+    }
+
+    /// What the registers are to be. `None` for those into which something goes that is not known.
+    ///
+    /// RTMR2 is what it is when the operating system starts; that may extend it and RTMR3.
+    ///
+    /// # Errors
+    ///
+    /// As of [`Boot::events`].
+    pub fn rtmrs(&self, engine: &impl HashEngine) -> Result<[Option<Digest>; 4], ExpectError> {
+        let mut rtmrs = Rtmrs::ZERO;
+        let mut known = [true; 4];
+        self.events(engine, |event| match event.digest {
+            Some(digest) => rtmrs.extend(engine, event.rtmr, &digest),
+            None => known[event.rtmr as usize] = false,
+        })?;
+        let value = |index: RtmrIndex| known[index as usize].then_some(rtmrs[index]);
+        Ok(RtmrIndex::ALL.map(value))
+    }
+
+    /// What is measured before the firmware looks for anything to boot.
+    fn start<'s, E: HashEngine>(&'s self, sink: &mut Sink<'_, 's, E>) -> Result<(), ExpectError> {
+        let rtmr = RtmrIndex::Rtmr0;
+        match &self.td_hob {
+            Some(hob) => sink.bytes(
+                rtmr,
+                EventType::EFI_HANDOFF_TABLES2,
+                What::TdHob,
+                hob.measured(),
+            ),
+            None => sink.unknown(rtmr, EventType::EFI_HANDOFF_TABLES2, What::TdHob),
+        }
+        let cfv = self.firmware.cfv().ok_or(ExpectError::NoCfv)?.data;
+        sink.bytes(rtmr, EventType::EFI_PLATFORM_FIRMWARE_BLOB2, What::Cfv, cfv);
+        for file in self.fw_cfg.into_iter().flat_map(fw_cfg::measured) {
+            sink.bytes(
+                rtmr,
+                EventType::PLATFORM_CONFIG_FLAGS,
+                What::FwCfg(file.name),
+                file.contents,
+            );
+        }
+        let store = VariableStore::parse(cfv)?;
+        for variable in SecureBootVariable::ALL {
+            // SecureBoot is volatile: it follows from what is stored.
+            let secure_boot = [u8::from(store.secure_boot())];
+            let contents = match variable {
+                SecureBootVariable::SecureBoot => &secure_boot[..],
+                _ => store.find(&variable.guid(), variable.name()).unwrap_or(&[]),
+            };
+            sink.variable(
+                EventType::EFI_VARIABLE_DRIVER_CONFIG,
+                What::SecureBoot(variable),
+                &variable.guid(),
+                variable.name().iter().copied(),
+                contents,
+            );
+        }
+        sink.separator(rtmr);
+        Ok(())
+    }
+
+    /// What is measured before the first boot option, or the kernel of a direct boot, is started.
+    fn ready_to_boot<'s, E: HashEngine>(&'s self, sink: &mut Sink<'_, 's, E>) {
+        let event_type = EventType::EFI_HANDOFF_TABLES;
+        match self.smbios {
+            Smbios::NotMeasured => {}
+            Smbios::Unknown => sink.unknown(RtmrIndex::Rtmr0, event_type, What::Smbios),
+            Smbios::Digest(digest) => {
+                sink.digest(RtmrIndex::Rtmr0, event_type, What::Smbios, digest);
+            }
+        }
+        let event_type = EventType::EFI_VARIABLE_BOOT;
+        match self.boot_variables {
+            Some(variables) => {
+                for variable in variables {
+                    let what = What::BootVariable(variable.name);
+                    sink.bytes(RtmrIndex::Rtmr0, event_type, what, variable.data);
+                }
+            }
+            None => sink.unknown(RtmrIndex::Rtmr0, event_type, What::BootVariables),
+        }
+        sink.action(action::CALLING_EFI_APPLICATION);
+        sink.separator(match self.boot_separator {
+            BootSeparator::Rtmr1 => RtmrIndex::Rtmr1,
+            BootSeparator::Rtmr0 => RtmrIndex::Rtmr0,
+        });
+    }
+}

@@ -1,0 +1,247 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! Boots through firmware: what is measured, and that it does not depend on what it should not.
+
+mod change;
+mod evidence;
+mod expectation;
+
+use std::fs;
+use std::path::Path;
+
+use anyhow::{ensure, Context as _, Result};
+
+use super::context::Which;
+use super::{Check, Context, Tier, Verdict};
+use crate::td;
+use crate::vm::cli::BootChoice;
+use crate::vm::{Guest, Memory};
+use evidence::{script, Evidence};
+
+pub(super) const CHECKS: &[Check] = &[
+    Check {
+        name: "boot-tdvf",
+        about: "a TD boots through TDVF; log, report, firmware file and expectation agree on MRTD and RTMR0 to RTMR2",
+        tier: Tier::Landing,
+        run: tdvf,
+    },
+    Check {
+        name: "boot-secure",
+        about: "the same through shim and GRUB with Secure Boot, where the kernel takes no driver but a signed one",
+        tier: Tier::All,
+        run: secure,
+    },
+    Check {
+        name: "boot-uki",
+        about: "the same through a unified kernel image",
+        tier: Tier::All,
+        run: |context| {
+            let (_, events) = checked(context, "boot-uki", BootChoice::Uki, |_| {})?;
+            Ok(Verdict::Passed(format!("events in RTMR0 to RTMR3: {events:?}")))
+        },
+    },
+    Check {
+        name: "boot-sizes",
+        about: "of 1, 2 and 4 vCPUs, and of 1, 2 and 4 GiB, only RTMR0 tells",
+        tier: Tier::All,
+        run: sizes,
+    },
+    Check {
+        name: "boot-reset",
+        about: "a reset from inside makes a new TD, with the registers of the first one; power-off ends the machine",
+        tier: Tier::All,
+        run: reset,
+    },
+    Check {
+        name: "boot-again",
+        about: "20 boots in a row lead to the same registers",
+        tier: Tier::All,
+        run: again,
+    },
+    Check {
+        name: "boot-together",
+        about: "two TDs at once, and a TD beside an ordinary virtual machine, are as if alone",
+        tier: Tier::All,
+        run: together,
+    },
+    Check {
+        name: "boot-changes",
+        about: "a byte changed in firmware, variables, kernel, command line or initial file system changes its register only",
+        tier: Tier::All,
+        run: change::changes,
+    },
+];
+
+/// A TD that boots like that, with the program that gathers evidence.
+fn guest(context: &Context<'_>, name: &str, boot: BootChoice) -> Result<Guest> {
+    let mut guest = context.guest(name, Which::Rust)?;
+    guest.files.push(context.program()?.into());
+    td::boot(&mut guest, context.environment, boot, &context.progress)?;
+    Ok(guest)
+}
+
+/// What a guest tells of its boot.
+fn evidence(context: &Context<'_>, guest: &Guest) -> Result<Evidence> {
+    Evidence::read(&context.succeed(guest, &["sh", "-c", &script()])?)
+}
+
+/// Boots an adapted guest and checks what it tells of its boot. Returns that, and how many events each register has.
+fn checked(
+    context: &Context<'_>,
+    name: &str,
+    boot: BootChoice,
+    adapt: impl FnOnce(&mut Guest),
+) -> Result<(Evidence, [usize; 4])> {
+    let mut guest = guest(context, name, boot)?;
+    adapt(&mut guest);
+    let evidence = evidence(context, &guest)?;
+    let events = evidence.check(&image(&guest)?)?;
+    Ok((evidence, events))
+}
+
+/// The firmware image of a guest that has one.
+fn image(guest: &Guest) -> Result<Vec<u8>> {
+    let path: &Path = guest.start.firmware().context("there is no firmware")?;
+    fs::read(path).with_context(|| format!("cannot read {}", path.display()))
+}
+
+fn tdvf(context: &Context<'_>) -> Result<Verdict> {
+    let guest = guest(context, "boot-tdvf", BootChoice::Tdvf)?;
+    let evidence = evidence(context, &guest)?;
+    let events = evidence.check(&image(&guest)?)?;
+    expectation::check(&guest, &evidence)?;
+    let sum: usize = events.iter().sum();
+    Ok(Verdict::Passed(format!("{sum} events, all as expected")))
+}
+
+fn secure(context: &Context<'_>) -> Result<Verdict> {
+    let mut guest = guest(context, "boot-secure", BootChoice::TdvfSecureBoot)?;
+    // The driver as it was built, before it was signed.
+    let unsigned = tempfile::tempdir()?;
+    let copy = unsigned.path().join("unsigned.ko");
+    fs::copy(context.td()?.module()?, &copy)?;
+    guest.files.push(copy);
+    let script = format!(
+        "grep -q '\\[integrity\\]' /sys/kernel/security/lockdown || mount -t securityfs none /sys/kernel/security
+        grep -q '\\[integrity\\]' /sys/kernel/security/lockdown || {{ echo no lockdown >&2; exit 2; }}
+        rmmod tdx_guest || exit 3
+        insmod unsigned.ko 2>/dev/null && {{ echo the unsigned driver was taken >&2; exit 4; }}
+        modprobe tdx_guest || exit 5
+        {}",
+        script()
+    );
+    let evidence = Evidence::read(&context.succeed(&guest, &["sh", "-c", &script])?)?;
+    let events = evidence.check(&image(&guest)?)?;
+    Ok(Verdict::Passed(format!(
+        "lockdown; the unsigned driver was refused; events in RTMR0 to RTMR3: {events:?}"
+    )))
+}
+
+fn sizes(context: &Context<'_>) -> Result<Verdict> {
+    let mut all = Vec::new();
+    for (smp, memory) in [(1, 1024), (2, 1024), (4, 1024), (1, 2048), (1, 4096)] {
+        let name = format!("boot-sizes, {smp} vCPUs, {memory} MiB");
+        let mut guest = guest(context, &name, BootChoice::Tdvf)?;
+        (guest.smp, guest.memory) = (smp, Memory(memory));
+        let evidence = evidence(context, &guest)?;
+        evidence.check(&image(&guest)?)?;
+        expectation::check(&guest, &evidence)?;
+        all.push(evidence.registers()?);
+    }
+    for (index, one) in all.iter().enumerate() {
+        for other in &all[..index] {
+            ensure!(one[1] != other[1], "RTMR0 is the same for two sizes");
+            ensure!(
+                one[0] == other[0] && one[2..] == other[2..],
+                "a register other than RTMR0 differs"
+            );
+        }
+    }
+    Ok(Verdict::Passed(format!("{} TDs", all.len())))
+}
+
+fn reset(context: &Context<'_>) -> Result<Verdict> {
+    // The kernel's own driver lets registers be extended.
+    let mut guest = context.guest("boot-reset", Which::C)?;
+    guest.files.push(context.program()?.into());
+    td::boot(
+        &mut guest,
+        context.environment,
+        BootChoice::Tdvf,
+        &context.progress,
+    )?;
+    guest.resets = true;
+    // The clock, which outlives a reset, tells the second boot from the first.
+    let script = format!(
+        "{}
+        [ $(date +%Y) = 2001 ] && exit 0
+        date -s 2001-02-03 >/dev/null && hwclock -w -u || exit 1
+        head -c 48 /dev/zero >/sys/devices/virtual/misc/tdx_guest/measurements/rtmr3:sha384 || exit 1
+        # Time for what was written to leave the machine.
+        sleep 2
+        reboot -f",
+        script()
+    );
+    let output = context.succeed(&guest, &["sh", "-c", &script])?;
+    let (first, rest) = Evidence::split(&output)?;
+    let second = Evidence::read(rest).context("the boot after the reset")?;
+    let image = image(&guest)?;
+    first.check(&image)?;
+    second.check(&image)?;
+    ensure!(
+        first.registers()? == second.registers()?,
+        "the registers after the reset are others"
+    );
+    let output = context.power_off(&guest)?;
+    Ok(Verdict::Passed(format!("reset, and {output}")))
+}
+
+fn again(context: &Context<'_>) -> Result<Verdict> {
+    const BOOTS: usize = 20;
+    let mut first = None;
+    for number in 1..=BOOTS {
+        let name = format!("boot-again {number}");
+        let (evidence, _) = checked(context, &name, BootChoice::Tdvf, |_| {})?;
+        let registers = evidence.registers()?;
+        let first = first.get_or_insert(registers);
+        ensure!(
+            registers == *first,
+            "boot {number} led to {registers:?}, the first to {first:?}"
+        );
+    }
+    Ok(Verdict::Passed(format!("{BOOTS} boots")))
+}
+
+fn together(context: &Context<'_>) -> Result<Verdict> {
+    let (alone, _) = checked(context, "boot-together: alone", BootChoice::Tdvf, |_| {})?;
+    let td = guest(context, "boot-together", BootChoice::Tdvf)?;
+    let mut ordinary = context.ordinary_guest("boot-together: ordinary")?;
+    ordinary.smp = 2;
+    let gather = script();
+    let command = ["sh", "-c", &gather].map(Into::into);
+    let outputs = std::thread::scope(|scope| {
+        let tds = [&td, &td].map(|td| scope.spawn(|| super::context::quietly(td, &command)));
+        let machine = scope.spawn(|| {
+            super::context::quietly(
+                &ordinary,
+                &["grep", "-c", "TDX", "/proc/cpuinfo"].map(Into::into),
+            )
+        });
+        let machine = machine.join();
+        (tds.map(std::thread::ScopedJoinHandle::join), machine)
+    });
+    let (tds, machine) = outputs;
+    for output in tds {
+        let output = output.map_err(|_| anyhow::anyhow!("a thread panicked"))??;
+        let evidence = Evidence::read(&output.stdout)?;
+        ensure!(
+            evidence.registers()? == alone.registers()?,
+            "a TD is not as if alone"
+        );
+    }
+    let machine = machine.map_err(|_| anyhow::anyhow!("a thread panicked"))??;
+    ensure!(
+        machine.status == 1,
+        "the ordinary machine takes itself for a TD"
+    );
+    Ok(Verdict::Passed("three machines".into()))
+}
