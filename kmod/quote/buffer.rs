@@ -86,6 +86,7 @@ impl SharedBuffer {
             // Some pages may be shared by now, and nobody knows which. They must not be used for
             // anything again, so they are never freed.
             pr_err!("cannot share memory with the host, and lost it\n");
+            lose(memory);
             return Ok(None);
         }
         // SAFETY: The function sets a bit of a number.
@@ -208,9 +209,24 @@ impl Drop for SharedBuffer {
         if unsafe { set_memory_encrypted(memory.addr(), Self::PAGES) } != 0 {
             // As after an attempt at sharing: nobody knows what they are.
             pr_err!("cannot take memory back from the host, and lost it\n");
+            lose(memory);
             return;
         }
         // SAFETY: By the type invariant it is that of a `KBox`, which is private again.
         drop(unsafe { KBox::from_raw(memory.cast::<MaybeUninit<Memory>>()) });
+    }
+}
+
+/// Has kmemleak, where the kernel has it, not take `memory` for leaked by mistake.
+#[cfg_attr(not(CONFIG_DEBUG_KMEMLEAK), expect(unused_variables))]
+fn lose(memory: *const Memory) {
+    #[cfg(CONFIG_DEBUG_KMEMLEAK)]
+    {
+        extern "C" {
+            /// Never again reports or scans the object that begins at `ptr`.
+            fn kmemleak_ignore(ptr: *const kernel::ffi::c_void);
+        }
+        // SAFETY: The function looks the address up, and accesses no memory of the object.
+        unsafe { kmemleak_ignore(memory.cast()) };
     }
 }

@@ -27,6 +27,7 @@ pub(crate) struct Test {
     c_failure: Option<&'static str>,
     timeouts: u32,
     kernel_warns: bool,
+    debug_kernel: bool,
 }
 
 /// Names the test after its function; see [`Test::new`].
@@ -47,6 +48,7 @@ impl Test {
             c_failure: None,
             timeouts: 1,
             kernel_warns: false,
+            debug_kernel: false,
         }
     }
 
@@ -73,14 +75,22 @@ impl Test {
         }
     }
 
+    /// The same, for a kernel that was built to find mistakes.
+    pub(crate) const fn only_on_debug_kernel(self) -> Self {
+        Self {
+            debug_kernel: true,
+            ..self
+        }
+    }
+
     /// The same with `timeouts` times the usual time.
     pub(crate) const fn slow(self, timeouts: u32) -> Self {
         Self { timeouts, ..self }
     }
 
-    /// Whether the test says something about that driver.
-    pub(crate) fn is_about(&self, driver: Driver) -> bool {
-        self.drivers.contains(&driver)
+    /// Whether the test says something about what the options name.
+    pub(crate) fn is_about(&self, options: &Options) -> bool {
+        self.drivers.contains(&options.driver) && (options.debug_kernel || !self.debug_kernel)
     }
 
     /// What the driver in C is known to fail it with; see [`Test::c_fails`].
@@ -141,7 +151,7 @@ pub(crate) fn run(
     let options = Arc::new(options);
     let trials = tests
         .iter()
-        .filter(|test| test.is_about(options.driver))
+        .filter(|test| test.is_about(&options))
         .map(|&test| {
             let (options, results) = (Arc::clone(&options), Arc::clone(&results));
             Trial::ignorable_test(test.name(), move || {

@@ -36,6 +36,10 @@ pub(crate) struct Options {
     #[arg(long, value_name = "N", default_value_t = 20)]
     pub(crate) loads: u32,
 
+    /// The kernel was built to find mistakes: see at the end what it has found
+    #[arg(long)]
+    pub(crate) debug_kernel: bool,
+
     /// How long a test may take; some may take a multiple of it
     #[arg(long, value_name = "SECONDS", default_value_t = 60)]
     timeout: u64,

@@ -11,7 +11,7 @@ use std::fs::{self, File, OpenOptions};
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use tdx_uapi::ioctl::{TdxExtendRtmrReq, TDX_CMD_EXTEND_RTMR, TDX_CMD_EXTEND_RTMR_IOW};
-use tdx_uapi::{TdInfo, TdReport, DIGEST_LEN};
+use tdx_uapi::{Digest, TdInfo, TdReport};
 use zerocopy::IntoBytes;
 
 /// Where they are in sysfs.
@@ -28,15 +28,12 @@ pub(crate) const RTMRS: [&str; 4] = [
     "rtmr3:sha384",
 ];
 
-/// The value of a register.
-pub(crate) type Value = [u8; DIGEST_LEN];
-
 /// The numbers of the ioctl that extends an RTMR.
 pub(crate) const NUMBERS: [u32; 2] = [TDX_CMD_EXTEND_RTMR, TDX_CMD_EXTEND_RTMR_IOW];
 
 /// What becomes of a register that is extended.
-pub(crate) fn extended(old: &Value, data: &Value) -> Value {
-    sha384(&[old.as_slice(), data].concat())
+pub(crate) fn extended(old: &Digest, data: &Digest) -> Digest {
+    Digest(sha384(&[old.0, data.0].concat()))
 }
 
 /// The file of a register.
@@ -45,10 +42,10 @@ fn path(name: &str) -> PathBuf {
 }
 
 /// The value of a register, from sysfs.
-pub(crate) fn read(name: &str) -> Result<Value> {
+pub(crate) fn read(name: &str) -> Result<Digest> {
     let bytes = fs::read(path(name)).with_context(|| format!("cannot read {name}"))?;
     match bytes.try_into() {
-        Ok(value) => Ok(value),
+        Ok(value) => Ok(Digest(value)),
         Err(bytes) => bail!("{name} has {} bytes", Vec::len(&bytes)),
     }
 }
@@ -68,9 +65,9 @@ pub(crate) fn write(name: &str, data: &[u8], at: u64) -> Result<nix::Result<usiz
 }
 
 /// Extends a register by writing to its file, as it should be.
-pub(crate) fn extend(name: &str, data: &Value) -> Result<()> {
-    let taken = write(name, data, 0)?.with_context(|| format!("cannot extend {name}"))?;
-    ensure!(taken == data.len(), "{taken} bytes were taken");
+pub(crate) fn extend(name: &str, data: &Digest) -> Result<()> {
+    let taken = write(name, &data.0, 0)?.with_context(|| format!("cannot extend {name}"))?;
+    ensure!(taken == data.0.len(), "{taken} bytes were taken");
     Ok(())
 }
 
@@ -79,10 +76,13 @@ pub(crate) fn extend_by_ioctl(
     device: &Device,
     number: u32,
     index: u8,
-    data: &Value,
+    data: &Digest,
 ) -> Result<nix::Result<()>> {
     let pages = Pages::new(1)?;
-    let request = TdxExtendRtmrReq { data: *data, index };
+    let request = TdxExtendRtmrReq {
+        data: data.0,
+        index,
+    };
     pages.write(0, request.as_bytes())?;
     let result = device.ioctl(number, pages.at(0));
     ensure!(

@@ -4,6 +4,7 @@
 
 mod compat;
 mod concurrency;
+mod debug_kernel;
 mod form_1_0;
 mod hostile;
 mod lifetime;
@@ -43,6 +44,7 @@ pub(crate) fn all() -> Vec<Test> {
         lifetime::TESTS,
         rivals::TESTS,
         not_a_td::TESTS,
+        debug_kernel::TESTS,
         log::TESTS,
     ]
     .concat()

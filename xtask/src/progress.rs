@@ -5,6 +5,7 @@
 //! at a step's start and end.
 
 mod failure;
+mod share;
 mod step;
 
 use std::cell::Cell;
@@ -72,6 +73,7 @@ impl Progress {
             log_path,
             bar,
             started: Instant::now(),
+            share: None,
         })
     }
 }

@@ -171,7 +171,8 @@ pub(crate) fn firmware(environment: &Environment) -> Result<Firmware> {
 fn find(paths: &Paths, record: &Record, options: &Options, flavour: Flavour) -> Option<Kernel> {
     let root = whole_root(paths, record)?;
     let (release, kernel) = record.kernel(options.kernel.as_deref(), flavour)?;
-    Kernel::recorded(paths, release, kernel, root)
+    let kernel = Kernel::recorded(paths, release, kernel, root)?;
+    kernel.has_tools(&paths.root()).then_some(kernel)
 }
 
 /// The root's record, if the root is there and as it would be made now.
@@ -195,7 +196,7 @@ fn set_up(paths: &Paths, options: &Options, flavour: Flavour, refresh: bool) -> 
     let make_root = refresh || whole_root(paths, &record).is_none();
     let progress = Progress::new(
         paths,
-        if make_root { ROOT_STEPS } else { 0 } + kernel::STEPS,
+        if make_root { ROOT_STEPS } else { 0 } + kernel::steps(flavour),
     );
     if make_root {
         let root = set_up_root(paths, options, &progress)?;

@@ -8,6 +8,7 @@ mod agent;
 mod boot;
 mod clients;
 mod context;
+mod debug_kernel;
 mod driver;
 mod firmware;
 mod obstacles;
@@ -33,6 +34,11 @@ pub(crate) struct Options {
     #[arg(long)]
     all: bool,
 
+    /// Check the driver on a kernel with KASAN, lockdep and kmemleak, and nothing else. The first time that kernel is built,
+    /// which takes about a quarter of an hour on two cores
+    #[arg(long, conflicts_with = "all")]
+    debug_kernel: bool,
+
     /// List what would be checked, and do nothing
     #[arg(long)]
     list: bool,
@@ -49,6 +55,8 @@ enum Tier {
     Landing,
     /// With `--all` only.
     All,
+    /// With `--all`, and with `--debug-kernel` alone.
+    DebugKernel,
 }
 
 /// One thing to check.
@@ -83,6 +91,7 @@ fn checks() -> impl Iterator<Item = &'static Check> {
         clients::CHECKS,
         boot::CHECKS,
         obstacles::CHECKS,
+        debug_kernel::CHECKS,
     ]
     .into_iter()
     .flatten()
@@ -91,8 +100,12 @@ fn checks() -> impl Iterator<Item = &'static Check> {
 impl Options {
     fn want(&self, check: &Check) -> bool {
         let named = |name: &String| check.name.contains(name.as_str());
-        (self.all || check.tier == Tier::Landing)
-            && (self.names.is_empty() || self.names.iter().any(named))
+        let tier = if self.debug_kernel {
+            Tier::DebugKernel
+        } else {
+            Tier::Landing
+        };
+        (self.all || check.tier == tier) && (self.names.is_empty() || self.names.iter().any(named))
     }
 }
 
@@ -111,7 +124,11 @@ pub(crate) fn test(options: &Options, setup: &setup::Options) -> Result<ExitCode
             name, about, tier, ..
         } in chosen
         {
-            let tier = if *tier == Tier::All { " (--all)" } else { "" };
+            let tier = match tier {
+                Tier::Landing => "",
+                Tier::All => " (--all)",
+                Tier::DebugKernel => " (--all, --debug-kernel)",
+            };
             println!("{name:<18} {about}{tier}");
         }
         return Ok(ExitCode::SUCCESS);

@@ -16,7 +16,7 @@ use std::os::fd::AsRawFd;
 use tdx_uapi::ioctl::{
     TdxQuoteHdr, TdxQuoteReq, TDX_1_0_CMD_GET_REPORT, TDX_CMD_GET_REPORT, TDX_CMD_VERIFYREPORT,
 };
-use tdx_uapi::quote_reportdata;
+use tdx_uapi::{quote_reportdata, Digest};
 use zerocopy::IntoBytes;
 
 pub(super) const TESTS: &[Test] = &[
@@ -170,7 +170,7 @@ fn callers_of_32_bits_extend_registers(_: &Options) -> Result<()> {
             pages.write(PAGE - 1, &[3])?;
             ioctl_32(&device, number, pointer_32(pages.at(PAGE - 49))?)?;
             let after = registers::read(registers::RTMRS[3])?;
-            assert_eq!(after, registers::extended(&before, &[0x32; 48]));
+            assert_eq!(after, registers::extended(&before, &Digest([0x32; 48])));
 
             pages.write(PAGE - 1, &[4])?;
             let result = ioctl_32(&device, number, pointer_32(pages.at(PAGE - 49))?);

@@ -13,8 +13,7 @@ use crate::harness::{test, Test};
 use crate::memory::{Address, Pages, PAGE};
 use crate::options::{Driver, Options};
 use crate::registers::{
-    extend, extend_by_ioctl, extended, open, read, reported, write, Value, FIXED, FOLDER, NUMBERS,
-    RTMRS,
+    extend, extend_by_ioctl, extended, open, read, reported, write, FIXED, FOLDER, NUMBERS, RTMRS,
 };
 use anyhow::{Context, Result};
 use nix::errno::Errno;
@@ -25,6 +24,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 use tdx_call::{leaf, OperandId, Status};
 use tdx_uapi::ioctl::TDX_CMD_EXTEND_RTMR;
+use tdx_uapi::Digest;
 
 pub(super) const TESTS: &[Test] = &[
     test!(have_the_names_and_modes_that_linux_documents),
@@ -45,9 +45,9 @@ pub(super) const TESTS: &[Test] = &[
 ];
 
 /// Data that nobody else extends with.
-pub(super) fn random_data() -> Result<Value> {
+pub(super) fn random_data() -> Result<Digest> {
     let random = random_reportdata()?;
-    Ok(random[..48].try_into()?)
+    Ok(Digest(random[..48].try_into()?))
 }
 
 fn have_the_names_and_modes_that_linux_documents(_: &Options) -> Result<()> {
@@ -74,7 +74,7 @@ fn assert_as_reported(device: &Device) -> Result<()> {
     let fixed = [td.mrtd, td.mr_config_id, td.mr_owner, td.mr_owner_config];
     let names = FIXED.into_iter().chain(RTMRS);
     for (name, value) in names.zip(fixed.iter().chain(&td.rtmr)) {
-        assert_eq!(read(name)?, value.0, "{name}");
+        assert_eq!(read(name)?, *value, "{name}");
     }
     Ok(())
 }
@@ -89,19 +89,12 @@ fn are_extended_by_writing(_: &Options) -> Result<()> {
         for _ in 0..3 {
             let (before, data) = (reported(&device)?.rtmr, random_data()?);
             extend(name, &data)?;
-            let after = extended(&before[index].0, &data);
+            let after = extended(&before[index], &data);
             assert_eq!(read(name)?, after, "{name}");
             let reported = reported(&device)?.rtmr;
             for other in 0..RTMRS.len() {
-                let expected = if other == index {
-                    after
-                } else {
-                    before[other].0
-                };
-                assert_eq!(
-                    reported[other].0, expected,
-                    "{name} was written, RTMR{other}"
-                );
+                let expected = if other == index { after } else { before[other] };
+                assert_eq!(reported[other], expected, "{name} was written, RTMR{other}");
             }
         }
     }
@@ -131,7 +124,7 @@ fn are_not_extended_by_parts(_: &Options) -> Result<()> {
             Ok(48),
             "{length} bytes"
         );
-        assert_eq!(read(RTMRS[3])?, extended(&before, &[7; 48]));
+        assert_eq!(read(RTMRS[3])?, extended(&before, &Digest([7; 48])));
     }
     Ok(())
 }
@@ -171,7 +164,7 @@ fn that_do_not_exist_are_einval(options: &Options) -> Result<()> {
         let before = reported(device)?.rtmr;
         for number in NUMBERS {
             for index in [4, 5, 127, 255] {
-                let result = extend_by_ioctl(device, number, index, &[1; 48])?;
+                let result = extend_by_ioctl(device, number, index, &Digest([1; 48]))?;
                 assert_eq!(result, Err(Errno::EINVAL), "index {index}");
             }
         }
@@ -215,7 +208,7 @@ fn are_not_extended_by_requests_that_cannot_be_read(options: &Options) -> Result
         assert_eq!(reported(device)?.rtmr, before);
         // All bytes are there: the request is one for RTMR0, with zeros.
         device.ioctl(TDX_CMD_EXTEND_RTMR, pages.at(PAGE - 49))?;
-        assert_eq!(read(RTMRS[0])?, extended(&before[0].0, &[0; 48]));
+        assert_eq!(read(RTMRS[0])?, extended(&before[0], &Digest([0; 48])));
         Ok(())
     })
 }
@@ -226,17 +219,13 @@ fn are_the_same_through_all_interfaces(options: &Options) -> Result<()> {
         .map(|node| Device::open(node))
         .collect::<Result<Vec<_>>>()?;
     let mut expected = read(RTMRS[3])?;
-    let mut check = |how: &str, data: &Value| -> Result<()> {
+    let mut check = |how: &str, data: &Digest| -> Result<()> {
         expected = extended(&expected, data);
         // Twice: what is remembered after the first time is the same.
         for _ in 0..2 {
             assert_eq!(read(RTMRS[3])?, expected, "sysfs, after {how}");
             for device in &devices {
-                assert_eq!(
-                    reported(device)?.rtmr[3].0,
-                    expected,
-                    "a report, after {how}"
-                );
+                assert_eq!(reported(device)?.rtmr[3], expected, "a report, after {how}");
             }
         }
         Ok(())
@@ -260,13 +249,13 @@ fn do_not_lose_an_extension_among_many(options: &Options) -> Result<()> {
     const WRITERS: usize = 6;
     const READERS: usize = 2;
     const EACH: usize = 100;
-    const DATA: Value = [0x3c; 48];
+    const DATA: Digest = Digest([0x3c; 48]);
     // Everybody extends by the same, so that it is known what comes, whoever comes first.
     let mut values = vec![read(RTMRS[3])?];
     for number in 0..WRITERS * EACH {
         values.push(extended(&values[number], &DATA));
     }
-    let position = |value: &Value| values.iter().position(|other| other == value);
+    let position = |value: &Digest| values.iter().position(|other| other == value);
     let done = AtomicUsize::new(0);
     at_once(WRITERS + READERS, |thread| {
         let device = Device::open(LINUX_NODE)?;
@@ -283,7 +272,7 @@ fn do_not_lose_an_extension_among_many(options: &Options) -> Result<()> {
         }
         let mut last = 0;
         while done.load(Ordering::Relaxed) < WRITERS * EACH {
-            for value in [read(RTMRS[3])?, reported(&device)?.rtmr[3].0] {
+            for value in [read(RTMRS[3])?, reported(&device)?.rtmr[3]] {
                 let at = position(&value).context("a value that never was")?;
                 assert!(at >= last, "extension {last} was there before {at}");
                 last = at;
@@ -301,10 +290,10 @@ fn are_extended_when_the_module_was_busy(_: &Options) -> Result<()> {
     for times in [1, 2, 300] {
         let before = read(RTMRS[3])?;
         emulation.refuse_leaf(leaf::MR_RTMR_EXTEND, BUSY, Some(times));
-        extend(RTMRS[3], &[1; 48])?;
+        extend(RTMRS[3], &Digest([1; 48]))?;
         emulation.refuse_leaf(leaf::MR_RTMR_EXTEND, BUSY, Some(times));
-        extend_by_ioctl(&device, TDX_CMD_EXTEND_RTMR, 3, &[2; 48])??;
-        let after = extended(&extended(&before, &[1; 48]), &[2; 48]);
+        extend_by_ioctl(&device, TDX_CMD_EXTEND_RTMR, 3, &Digest([2; 48]))??;
+        let after = extended(&extended(&before, &Digest([1; 48])), &Digest([2; 48]));
         assert_eq!(read(RTMRS[3])?, after);
     }
     Ok(())
@@ -322,20 +311,20 @@ fn are_as_before_when_the_module_refuses(_: &Options) -> Result<()> {
         emulation.refuse_leaf(leaf::MR_RTMR_EXTEND, status, Some(2));
         let result = write(RTMRS[2], &[1; 48], 0)?;
         assert_eq!(result, Err(Errno::EIO), "{status}");
-        let result = extend_by_ioctl(&device, TDX_CMD_EXTEND_RTMR, 2, &[1; 48])?;
+        let result = extend_by_ioctl(&device, TDX_CMD_EXTEND_RTMR, 2, &Digest([1; 48]))?;
         assert_eq!(result, Err(Errno::EIO), "{status}");
         assert_eq!(reported(&device)?.rtmr, before);
         assert_as_reported(&device)?;
     }
-    extend(RTMRS[2], &[1; 48])?;
-    assert_eq!(read(RTMRS[2])?, extended(&before[2].0, &[1; 48]));
+    extend(RTMRS[2], &Digest([1; 48]))?;
+    assert_eq!(read(RTMRS[2])?, extended(&before[2], &Digest([1; 48])));
     Ok(())
 }
 
 fn can_be_read_after_a_report_was_refused(_: &Options) -> Result<()> {
     let emulation = Emulation::required()?;
     let (mrtd, before) = (read(FIXED[0])?, read(RTMRS[3])?);
-    extend(RTMRS[3], &[9; 48])?;
+    extend(RTMRS[3], &Digest([9; 48]))?;
     emulation.refuse_reports(Status::operand_invalid(OperandId::RCX), None);
     for name in FIXED.into_iter().chain(RTMRS) {
         let error = read(name).expect_err("it is read without a report");
@@ -348,7 +337,7 @@ fn can_be_read_after_a_report_was_refused(_: &Options) -> Result<()> {
     }
     emulation.mend();
     assert_eq!(read(FIXED[0])?, mrtd);
-    assert_eq!(read(RTMRS[3])?, extended(&before, &[9; 48]));
+    assert_eq!(read(RTMRS[3])?, extended(&before, &Digest([9; 48])));
     Ok(())
 }
 
@@ -359,7 +348,7 @@ fn are_not_waited_for_after_a_signal(_: &Options) -> Result<()> {
     let before = read(RTMRS[3])?;
     emulation.refuse_leaf(leaf::MR_RTMR_EXTEND, BUSY, None);
     alarm_every(Duration::from_millis(50))?;
-    let by_ioctl = extend_by_ioctl(&device, TDX_CMD_EXTEND_RTMR, 3, &[1; 48])?;
+    let by_ioctl = extend_by_ioctl(&device, TDX_CMD_EXTEND_RTMR, 3, &Digest([1; 48]))?;
     let by_write = write(RTMRS[3], &[1; 48], 0)?;
     alarm_every(Duration::ZERO)?;
     assert_eq!(by_ioctl, Err(Errno::EINTR));

@@ -78,7 +78,7 @@ pub(crate) fn build(
         available_parallelism().map_or(1, usize::from)
     ));
     make.args(["-C", Kernel::TREE, "LOCALVERSION=", "MO=/out"])
-        .arg(format!("CC={}", kernel.compiler))
+        .arg(kernel.make_argument())
         .arg(format!("M={PROJECT}"));
     if rigour == Rigour::Clippy {
         make.arg("CLIPPY=1");

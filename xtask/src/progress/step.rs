@@ -15,6 +15,7 @@ use nix::fcntl::OFlag;
 use nix::unistd::pipe2;
 
 use super::failure::Failure;
+use super::share::Share;
 
 /// A step that is under way.
 #[derive(Debug)]
@@ -24,6 +25,7 @@ pub(crate) struct Step {
     pub(super) log_path: PathBuf,
     pub(super) bar: ProgressBar,
     pub(super) started: Instant,
+    pub(super) share: Option<Share>,
 }
 
 impl Step {
@@ -34,6 +36,14 @@ impl Step {
     pub(crate) fn run(&mut self, command: &mut Command) -> Result<()> {
         let status = self.status(command)?;
         self.expect_success(command, status)
+    }
+
+    /// As [`Step::run`], for a command that takes long and prints about so many lines, which tell how far it is.
+    pub(crate) fn run_long(&mut self, command: &mut Command, lines: usize) -> Result<()> {
+        self.share = Some(Share::new(lines));
+        let result = self.run(command);
+        self.share = None;
+        result
     }
 
     /// As [`Step::run`], for a command that may fail.
@@ -135,7 +145,17 @@ impl Step {
         let mut line = Vec::new();
         while output.by_ref().take(1 << 16).read_until(b'\n', &mut line)? != 0 {
             self.write(&line);
-            self.show(&String::from_utf8_lossy(&line));
+            let text = String::from_utf8_lossy(&line);
+            match &mut self.share {
+                Some(share) => {
+                    let percent = share.count();
+                    if let (Some(tenths), true) = (share.news(), self.bar.is_hidden()) {
+                        eprintln!("{}: {tenths} %", self.label);
+                    }
+                    self.show(&format!("{percent} % {}", text.trim_start()));
+                }
+                None => self.show(&text),
+            }
             line.clear();
         }
         Ok(())

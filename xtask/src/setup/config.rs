@@ -39,6 +39,29 @@ impl<'a> Config<'a> {
             .filter(|text| !text.is_empty())
     }
 
+    /// The lines of `wanted` that this configuration does not follow, each with what it has instead.
+    pub(super) fn refused(&self, wanted: &str) -> Vec<String> {
+        let unset = |line: &'_ str| -> Option<String> {
+            let name = line
+                .strip_prefix("# CONFIG_")?
+                .strip_suffix(" is not set")?;
+            let value = self.options.get(name)?;
+            Some(format!("{line} (it is {value})"))
+        };
+        let set = |line: &'_ str| -> Option<String> {
+            let (name, value) = line.strip_prefix("CONFIG_")?.split_once('=')?;
+            match self.options.get(name) {
+                Some(found) if *found == value => None,
+                Some(found) => Some(format!("{line} (it is {found})")),
+                None => Some(format!("{line} (it is not set)")),
+            }
+        };
+        wanted
+            .lines()
+            .filter_map(|line| unset(line).or_else(|| set(line)))
+            .collect()
+    }
+
     /// The options that `other` has with another value or not at all, or alone, as `NAME: ours -> theirs`.
     pub(super) fn differences(&self, other: &Self) -> Vec<String> {
         let all: std::collections::BTreeSet<_> =
@@ -81,6 +104,22 @@ CONFIG_TDX_GUEST_DRIVER=m
             Some("rustc 1.85.1 (4eb161250 2025-03-15) (built from a source tarball)")
         );
         assert!(config.is_on("RUST") && !config.is_on("TDX_GUEST_DRIVER"));
+    }
+
+    #[test]
+    fn tells_what_was_not_taken() {
+        let config = Config::parse(DEBIAN);
+        let taken = "# Rust\nCONFIG_RUST=y\n# CONFIG_WERROR is not set\n";
+        assert!(config.refused(taken).is_empty());
+        let wanted = "CONFIG_RUST=m\n# CONFIG_TDX_GUEST_DRIVER is not set\nCONFIG_KASAN=y\n";
+        assert_eq!(
+            config.refused(wanted),
+            [
+                "CONFIG_RUST=m (it is y)",
+                "# CONFIG_TDX_GUEST_DRIVER is not set (it is m)",
+                "CONFIG_KASAN=y (it is not set)"
+            ]
+        );
     }
 
     #[test]

@@ -4,6 +4,7 @@
 //! Debian's header packages lack the metadata of the kernel's Rust crates. The source package of exactly the same version,
 //! with the flavour's configuration and the same rustc, makes the same crates, and so modules that the stock kernel loads.
 
+mod debug;
 mod tree;
 
 use std::collections::BTreeMap;
@@ -15,7 +16,7 @@ use anyhow::{bail, Context, Result};
 use super::archive::Archive;
 use super::record::{now, KernelRecord, Record, RootRecord};
 use super::selection::{Choice, Flavour};
-use super::tool_chain::online;
+use super::tool_chain::{has_llvm, install_llvm, online};
 use super::SUITE;
 use crate::disposal::discard;
 use crate::enclosure::Enclosure;
@@ -27,8 +28,21 @@ use tree::Made;
 /// Raised whenever what is below would make another tree or another image of the same packages.
 const RECIPE: u32 = 1;
 
+/// What a kernel of the flavour is made by, as a number.
+fn recipe(flavour: Flavour) -> u32 {
+    match flavour {
+        Flavour::Cloud | Flavour::Generic => RECIPE,
+        Flavour::Debug => RECIPE.wrapping_add(debug::recipe()),
+    }
+}
+
 /// The steps of [`set_up`].
-pub(super) const STEPS: usize = 4;
+pub(super) const fn steps(flavour: Flavour) -> usize {
+    match flavour {
+        Flavour::Cloud | Flavour::Generic => 4,
+        Flavour::Debug => 3,
+    }
+}
 
 /// What an unpacked kernel takes on disk, beside its downloads.
 const UNPACKED: u64 = 1200 << 20;
@@ -56,12 +70,25 @@ pub(crate) struct Kernel {
     /// Whether it takes modules in Rust.
     pub(crate) rust: bool,
     /// The command of the C compiler that built it.
-    pub(crate) compiler: String,
+    compiler: String,
 }
 
 impl Kernel {
     /// Where the tree has to be seen while it is used: Kbuild remembers paths.
     pub(crate) const TREE: &'static str = "/kernel";
+
+    /// What `make` has to be told to use the tools that built it.
+    pub(crate) fn make_argument(&self) -> String {
+        match self.compiler.as_str() {
+            debug::COMPILER => debug::MAKE.into(),
+            compiler => format!("CC={compiler}"),
+        }
+    }
+
+    /// Whether the root has what modules for it are built with, beside what every root has.
+    pub(super) fn has_tools(&self, root: &Path) -> bool {
+        self.flavour != Flavour::Debug || has_llvm(root)
+    }
 
     /// The kernel of this record, if it is whole and was made as it would be made now.
     pub(super) fn recorded(
@@ -82,7 +109,7 @@ impl Kernel {
             rust: record.rust,
             compiler: record.compiler.clone(),
         };
-        let current = record.recipe == RECIPE && record.tools == tools(root);
+        let current = record.recipe == recipe(record.flavour) && record.tools == tools(root);
         (current && kernel.vmlinuz.is_file() && kernel.tree.is_dir()).then_some(kernel)
     }
 }
@@ -99,6 +126,10 @@ pub(super) fn set_up(
     let root = record.root.clone().context("there is no root")?;
     let mut step = progress.step("kernel packages")?;
     let choice = resolve(paths, wanted, flavour, lists_are_fresh, &mut step)?;
+    if flavour == Flavour::Debug {
+        // Before it is looked whether the kernel is there: the root may be newer, and modules take clang, too.
+        install_llvm(paths, &paths.root(), &mut step)?;
+    }
     let release = choice.release.as_str();
     if wanted.is_none() {
         record.default_kernels.insert(flavour, release.into());
@@ -119,25 +150,32 @@ pub(super) fn set_up(
     if !whole.join("tree").exists() {
         // A build that was killed may have left files that look finished, so there is no going on with a partial tree.
         discard(paths, &work.join(tree::PARTIAL))?;
-        let needed = (choice.size + UNPACKED).saturating_sub(space::of_files_in(&work));
+        let unpacked = match flavour {
+            Flavour::Cloud | Flavour::Generic => UNPACKED,
+            Flavour::Debug => debug::UNPACKED,
+        };
+        let needed = (choice.size + unpacked).saturating_sub(space::of_files_in(&work));
         space::require(paths.work(), needed, &format!("the kernel {release}"))?;
     }
     download(paths, &choice, &work, &mut step)?;
     step.done();
 
-    let mut step = progress.step(&format!("kernel {release}: image"))?;
-    if !whole.join("image").exists() {
-        image(paths, &choice, &work, &mut step)?;
-    }
-    step.done();
-
-    let Made { rust, compiler } = tree::make(paths, &choice, &work, progress)?;
+    let Made { rust, compiler } = if flavour == Flavour::Debug {
+        debug::make(paths, &choice, &work, progress)?
+    } else {
+        let mut step = progress.step(&format!("kernel {release}: image"))?;
+        if !whole.join("image").exists() {
+            image(paths, &choice, &work, &mut step)?;
+        }
+        step.done();
+        tree::make(paths, &choice, &work, progress)?
+    };
 
     fs::create_dir_all(paths.work().join("kernels"))?;
     fs::rename(&whole, paths.kernel(release))
         .with_context(|| format!("moving {}", whole.display()))?;
     let kernel = KernelRecord {
-        recipe: RECIPE,
+        recipe: recipe(flavour),
         flavour,
         version: choice.version.clone(),
         signed: choice.signed,

@@ -11,7 +11,10 @@ use serde::{Deserialize, Serialize};
 
 use super::archive::{compare, Archive};
 
-/// Debian's configurations of a kernel that xtask can boot.
+/// What the release string of the debug flavour has behind the version.
+pub(super) const DEBUG: &str = "-tdx-debug";
+
+/// The configurations of a kernel that xtask can boot: Debian's, and one of its own.
 #[derive(
     Debug,
     Clone,
@@ -32,14 +35,28 @@ pub(crate) enum Flavour {
     Cloud,
     /// For all machines (linux-image-amd64)
     Generic,
+    /// Debian's source, built here with all that finds mistakes in a driver: KASAN, lockdep, kmemleak
+    Debug,
 }
 
 impl Flavour {
+    /// All of them.
+    const ALL: [Self; 3] = [Self::Cloud, Self::Generic, Self::Debug];
+
     /// What the release string has behind the version.
     fn suffix(self) -> &'static str {
         match self {
             Self::Cloud => "-cloud-amd64",
             Self::Generic => "-amd64",
+            Self::Debug => DEBUG,
+        }
+    }
+
+    /// The flavour that Debian builds at the version which this one has.
+    fn of_debian(self) -> Self {
+        match self {
+            Self::Debug => Self::Cloud,
+            debian => debian,
         }
     }
 
@@ -56,6 +73,7 @@ impl fmt::Display for Flavour {
         f.write_str(match self {
             Self::Cloud => "cloud",
             Self::Generic => "generic",
+            Self::Debug => "debug",
         })
     }
 }
@@ -72,7 +90,8 @@ pub(super) struct Choice {
     pub(super) image: Vec<String>,
     /// Whether the image is the signed one that is installed by default. It comes last, some days after the others.
     pub(super) signed: bool,
-    pub(super) headers: String,
+    /// The headers package, where the configuration comes from it.
+    pub(super) headers: Option<String>,
     pub(super) source: String,
     /// Bytes to download.
     pub(super) size: u64,
@@ -82,6 +101,9 @@ impl Choice {
     /// The kernel to use when none is asked for: the one that the flavour's metapackage names, else the newest that is whole
     /// and signed.
     pub(super) fn newest(archive: &Archive, flavour: Flavour) -> Result<Self> {
+        if flavour == Flavour::Debug {
+            return Self::newest(archive, flavour.of_debian()).map(Self::for_debugging);
+        }
         let current = archive.newest(&format!("linux-image{}", flavour.suffix()));
         let named = current.and_then(|meta| {
             meta.depends
@@ -107,6 +129,10 @@ impl Choice {
     /// The kernel that is `wanted` by release, by the part of it before the flavour, or by package or upstream version.
     /// An unsigned image will do.
     pub(super) fn named(archive: &Archive, wanted: &str, flavour: Flavour) -> Result<Self> {
+        if flavour == Flavour::Debug {
+            let wanted = flavour.version_of(wanted).unwrap_or(wanted);
+            return Self::named(archive, wanted, flavour.of_debian()).map(Self::for_debugging);
+        }
         let choices = Self::whole(archive, flavour);
         choices
             .into_iter()
@@ -117,6 +143,17 @@ impl Choice {
                     listing(archive, flavour)
                 )
             })
+    }
+
+    /// The kernel that is built for debugging from the source of this one.
+    fn for_debugging(self) -> Self {
+        Self {
+            release: format!("{}{DEBUG}", upstream(&self.version)),
+            flavour: Flavour::Debug,
+            image: Vec::new(),
+            headers: None,
+            ..self
+        }
     }
 
     /// All kernels that are whole, newest first.
@@ -176,21 +213,21 @@ impl Choice {
             signed,
             size: parts.iter().map(|part| part.size).sum::<u64>() + headers.size + source.size,
             image: parts.into_iter().map(|part| part.name.clone()).collect(),
-            headers: headers.name.clone(),
+            headers: Some(headers.name.clone()),
             source: source.name.clone(),
         })
     }
 
     /// All packages, as `apt-get` takes them.
     pub(super) fn packages(&self) -> impl Iterator<Item = String> + '_ {
-        let names = self.image.iter().chain([&self.headers, &self.source]);
+        let names = self.image.iter().chain(&self.headers).chain([&self.source]);
         names.map(|name| format!("{name}={}", self.version))
     }
 }
 
 /// Whether a kernel is meant by `wanted`: its release, that without the flavour, its package's or its upstream version.
 pub(super) fn names(wanted: &str, release: &str, version: &str) -> bool {
-    let short = [Flavour::Cloud, Flavour::Generic]
+    let short = Flavour::ALL
         .into_iter()
         .find_map(|flavour| flavour.version_of(release));
     wanted == release || Some(wanted) == short || wanted == version || wanted == upstream(version)
@@ -198,7 +235,7 @@ pub(super) fn names(wanted: &str, release: &str, version: &str) -> bool {
 
 /// The flavour that a full release string names.
 pub(super) fn flavour_of(release: &str) -> Option<Flavour> {
-    [Flavour::Cloud, Flavour::Generic]
+    Flavour::ALL
         .into_iter()
         .find(|flavour| flavour.version_of(release).is_some())
 }

@@ -9,6 +9,7 @@ use anyhow::{bail, Context, Result};
 
 use super::bootstrap::archives;
 use super::SUITE;
+use crate::disposal::discard;
 use crate::enclosure::Enclosure;
 use crate::paths::Paths;
 use crate::progress::Step;
@@ -90,6 +91,30 @@ pub(super) fn install_qemu(paths: &Paths, root: &Path, step: &mut Step) -> Resul
             version.lines().next().unwrap_or("none")
         ),
     }
+}
+
+/// Whether [`install_llvm`] has nothing to do.
+pub(super) fn has_llvm(root: &Path) -> bool {
+    let commands = ["usr/bin/clang", "usr/bin/ld.lld", "usr/bin/llvm-ar"];
+    commands.iter().all(|name| root.join(name).exists())
+}
+
+/// Installs clang and what belongs to it, which only a kernel needs that is built here. That is done while other programs may
+/// run in the root, as on any Debian that is in use.
+pub(super) fn install_llvm(paths: &Paths, root: &Path, step: &mut Step) -> Result<()> {
+    const PACKAGES: [&str; 3] = ["clang", "lld", "llvm"];
+    if has_llvm(root) {
+        return Ok(());
+    }
+    let online = online(paths, root)?;
+    let result = step.run(
+        install(&online, SUITE)
+            .arg("--no-remove")
+            .arg("--no-upgrade")
+            .args(PACKAGES),
+    );
+    discard(paths, &paths.cache("archives"))?;
+    result
 }
 
 fn install(online: &Enclosure, suite: &str) -> std::process::Command {

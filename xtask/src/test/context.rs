@@ -16,7 +16,7 @@ use crate::setup::{self, Environment};
 use crate::td::{self, Td};
 use crate::vm::{Driver, Failure, Guest, Output, Stdin, What};
 
-/// How long the checks in one guest may take.
+/// How long they may take usually.
 const LIMIT: Duration = Duration::from_secs(900);
 
 /// What checks work with.
@@ -27,6 +27,8 @@ pub(super) struct Context<'a> {
     pub(super) setup: &'a setup::Options,
     /// Tells what goes on.
     pub(super) progress: Progress,
+    /// How long the checks in one guest may take.
+    pub(super) limit: Duration,
     td: OnceCell<Td>,
     program: OnceCell<PathBuf>,
     selftest: OnceCell<PathBuf>,
@@ -48,6 +50,7 @@ impl<'a> Context<'a> {
             environment,
             setup,
             progress: Progress::new(&environment.paths, 1),
+            limit: LIMIT,
             td: OnceCell::new(),
             program: OnceCell::new(),
             selftest: OnceCell::new(),
@@ -111,7 +114,7 @@ impl<'a> Context<'a> {
     pub(super) fn output(&self, guest: &Guest, command: &[&str]) -> Result<Output> {
         let mut step = self.progress.step(&guest.name)?;
         let command: Vec<OsString> = command.iter().map(Into::into).collect();
-        let output = match guest.output(&command, Some(LIMIT), Stdin::Null) {
+        let output = match guest.output(&command, Some(self.limit), Stdin::Null) {
             Ok(output) => output,
             Err(failure) => return Err(step.failure(&failure.to_string())),
         };

@@ -119,7 +119,7 @@ fn generic_flavour(context: &Context<'_>) -> Result<Verdict> {
 
 /// Boots the guest and runs the tests for that driver in it. They look at the kernel's log themselves: some of them make
 /// it complain.
-fn run(
+pub(super) fn run(
     context: &Context<'_>,
     mut guest: Guest,
     driver: &str,

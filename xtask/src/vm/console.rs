@@ -28,7 +28,7 @@ const SPLATS: &[&str] = &[
     "list_add corruption",
     "list_del corruption",
     "watchdog: BUG",
-    "kmemleak: ",
+    "new suspected memory leaks",
     "rust_kernel: panicked",
     "rust_panic",
     "Call Trace:",
@@ -127,6 +127,7 @@ mod tests {
             "[    0.000000] Linux version 7.2.12\n\
              [    0.100000] Spectre V2 : WARNING? no\n\
              [    0.200000] rcu: Hierarchical RCU implementation.\n\
+             [    0.300000] kmemleak: Kernel memory leak detector initialized (mem pool available: 39269)\n\
              [    1.000000] tdx_guest: loading out-of-tree module taints kernel.\n",
         );
         assert!(quiet.splats().is_empty(), "{:?}", quiet.splats());

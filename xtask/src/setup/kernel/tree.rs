@@ -16,7 +16,7 @@ use crate::setup::selection::Choice;
 
 /// Two thirds of the source that no module outside of it, and nothing in its preparation, reads: the code of other drivers
 /// and architectures. Their headers, Kconfig and Rust files stay. In these patterns, `*` stands for folders too.
-const UNUSED: [&str; 8] = [
+pub(super) const UNUSED: [&str; 8] = [
     "Documentation/*.rst",
     "Documentation/*.svg",
     "arch/*.dts*",
@@ -80,9 +80,26 @@ fn unpack(choice: &Choice, work: &Path, inside: &Enclosure, step: &mut Step) -> 
         inside
             .command("dpkg-deb")
             .arg("-x")
-            .arg(format!("/work/{}", deb(work, &choice.headers)?))
+            .arg(format!("/work/{}", deb(work, headers(choice)?)?))
             .arg("/work/headers"),
     )?;
+    unpack_source(choice, work, &UNUSED, inside, step)
+}
+
+/// The name of the headers package.
+fn headers(choice: &Choice) -> Result<&str> {
+    let headers = choice.headers.as_deref();
+    headers.with_context(|| format!("{} has no headers package", choice.release))
+}
+
+/// Unpacks the kernel's source, but for files that match `unused`, to where `inside` starts programs.
+pub(super) fn unpack_source(
+    choice: &Choice,
+    work: &Path,
+    unused: &[&str],
+    inside: &Enclosure,
+    step: &mut Step,
+) -> Result<()> {
     // The tar file is fed from package to tar without lying on disk in between.
     let script = "set -o pipefail; deb=$1; name=$2; shift 2; \
                   dpkg-deb --fsys-tarfile \"$deb\" | tar -xO \"./usr/src/$name.tar.xz\" | xz -dc -T0 | \
@@ -94,7 +111,7 @@ fn unpack(choice: &Choice, work: &Path, inside: &Enclosure, step: &mut Step) -> 
         .arg(&choice.source);
     step.run(
         command.args(
-            UNUSED
+            unused
                 .iter()
                 .map(|pattern| format!("--exclude={}/{pattern}", choice.source)),
         ),
@@ -109,7 +126,7 @@ fn prepare(
     step: &mut Step,
 ) -> Result<()> {
     let release = choice.release.as_str();
-    let headers = work.join("headers/usr/src").join(&choice.headers);
+    let headers = work.join("headers/usr/src").join(headers(choice)?);
     let debian = fs::read_to_string(headers.join(".config"))
         .context("reading the configuration in the headers package")?;
     let debian = Config::parse(&debian);

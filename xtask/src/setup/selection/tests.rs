@@ -136,3 +136,17 @@ fn an_unknown_kernel_is_answered_with_those_there_are() {
         "{error}"
     );
 }
+
+#[test]
+fn the_debug_kernel_is_debians_source_and_nothing_else() {
+    let archive = archive(&[BACKPORTS]);
+    let choice = Choice::newest(&archive, Flavour::Debug).unwrap();
+    assert_eq!(choice.release, "7.2.12-tdx-debug");
+    let packages: Vec<_> = choice.packages().collect();
+    assert_eq!(packages, ["linux-source-7.2=7.2.12-1~bpo13+1"]);
+    for name in ["7.2.12-tdx-debug", "7.2.12-1~bpo13+1", "7.2.12"] {
+        let named = Choice::named(&archive, name, Flavour::Debug).unwrap();
+        assert_eq!(named, choice, "{name}");
+    }
+    assert_eq!(flavour_of("7.2.12-tdx-debug"), Some(Flavour::Debug));
+}
