@@ -6,53 +6,66 @@
 
 use kernel::{
     bindings,
-    device_id::{
-        IdArray,
-        IdTable,
-        RawDeviceId, //
-    },
     prelude::*, //
 };
 use tdx_call::Instruction;
 
-/// A kind of CPU, as `struct x86_cpu_id` has it.
-#[repr(transparent)]
-struct CpuId(bindings::x86_cpu_id);
-
-// SAFETY: `CpuId` is a transparent wrapper of its `RawType`.
-unsafe impl RawDeviceId for CpuId {
-    type RawType = bindings::x86_cpu_id;
+/// A kind of CPU: C's `struct x86_cpu_id`, which the kernel's bindings do not have. `layout.c` checks that it is the same.
+#[repr(C)]
+struct CpuId {
+    vendor: u16,
+    family: u16,
+    model: u16,
+    steppings: u16,
+    feature: u16,
+    flags: u16,
+    platform_mask: u8,
+    type_: u8,
+    driver_data: usize,
 }
 
 impl CpuId {
+    /// C's `X86_VENDOR_ANY`.
+    const VENDOR_ANY: u16 = 0xffff;
+
     /// C's `X86_CPU_ID_FLAG_ENTRY_VALID`: tells an entry from the end of the table.
     const ENTRY_VALID: u16 = 1 << 0;
 
+    /// The end of a table. Apart from the flags, zero stands for any CPU.
+    const END: Self = Self {
+        vendor: 0,
+        family: 0,
+        model: 0,
+        steppings: 0,
+        feature: 0,
+        flags: 0,
+        platform_mask: 0,
+        type_: 0,
+        driver_data: 0,
+    };
+
     /// Any CPU that has `feature`, like C's `X86_MATCH_FEATURE`.
     const fn with_feature(feature: u32) -> Self {
-        Self(bindings::x86_cpu_id {
-            vendor: bindings::X86_VENDOR_ANY as u16,
-            family: bindings::X86_FAMILY_ANY as u16,
-            model: bindings::X86_MODEL_ANY as u16,
-            steppings: bindings::X86_STEPPING_ANY as u16,
+        Self {
+            vendor: Self::VENDOR_ANY,
             feature: feature as u16,
             flags: Self::ENTRY_VALID,
-            platform_mask: 0,
-            type_: bindings::X86_CPU_TYPE_ANY as u8,
-            driver_data: 0,
-        })
+            ..Self::END
+        }
     }
 }
 
-/// The CPUs that the driver is for: those that run a TD.
-static TABLE: IdArray<CpuId, (), 1> =
-    IdArray::new_without_index([(CpuId::with_feature(bindings::X86_FEATURE_TDX_GUEST), ())]);
-
-kernel::module_device_table!("x86cpu", MODULE_TABLE, TABLE);
+/// The CPUs that the driver is for: those that run a TD. modpost makes the module's alias of it, and
+/// knows it by its name, which is C's `MODULE_DEVICE_TABLE`'s.
+#[export_name = "__mod_device_table__0__kmod_tdx_guest__x86cpu__TABLE"]
+static TABLE: [CpuId; 2] = [
+    CpuId::with_feature(bindings::X86_FEATURE_TDX_GUEST),
+    CpuId::END,
+];
 
 extern "C" {
     /// Returns the first entry of `table` that the CPU matches, or NULL.
-    fn x86_match_cpu(table: *const bindings::x86_cpu_id) -> *const bindings::x86_cpu_id;
+    fn x86_match_cpu(table: *const CpuId) -> *const CpuId;
 }
 
 /// The TDCALL instruction, where there is one.
@@ -61,8 +74,8 @@ extern "C" {
 ///
 /// `ENODEV` outside of a TD.
 pub(crate) fn td() -> Result<Instruction> {
-    // SAFETY: The function reads `table` up to an entry that is not marked `ENTRY_VALID`. There is
-    // one: an `IdArray` begins with its raw entries, and zeros after them.
+    // SAFETY: The function reads `table` up to an entry that is not marked `ENTRY_VALID`, which is
+    // the last one.
     let found = unsafe { x86_match_cpu(TABLE.as_ptr()) };
     if found.is_null() {
         return Err(ENODEV);

@@ -7,7 +7,6 @@
 //!
 //! C header: `include/linux/miscdevice.h`
 
-use crate::THIS_MODULE;
 use core::{
     marker::PhantomData,
     ptr, //
@@ -23,6 +22,12 @@ use kernel::{
     prelude::*,
     types::Opaque, //
 };
+
+extern "C" {
+    /// This module, as the kernel has it loaded, of which only the address matters: C's
+    /// `THIS_MODULE`. The kernel crate has another name for it in each release.
+    static __this_module: [u8; 0];
+}
 
 /// Attributes of a device in sysfs.
 ///
@@ -90,7 +95,7 @@ impl<T: MiscDevice, C: Context> Node<T, C> {
     /// The file operations that the kernel's abstraction makes of `T`, but owned by this module: an
     /// open file keeps it loaded.
     const FOPS: bindings::file_operations = bindings::file_operations {
-        owner: THIS_MODULE.as_ptr(),
+        owner: (&raw const __this_module).cast_mut().cast(),
         // SAFETY: `into_raw()` makes the pointer from a reference with static lifetime.
         ..unsafe { *MiscDeviceOptions { name: c"" }.into_raw::<T>().fops }
     };

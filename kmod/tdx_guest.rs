@@ -46,6 +46,7 @@ use crate::{
         Registration, //
     }, //
 };
+use core::borrow::Borrow;
 use kernel::{
     prelude::*,
     sync::Arc, //
@@ -102,7 +103,8 @@ impl kernel::InPlaceModule for TdxGuest {
             let tdx = cpu::td()?;
             // Nothing has happened yet where the driver in C is there already.
             device::ensure_free(LINUX_NAME)?;
-            let timeout = *module_parameters::quote_timeout_ms.value();
+            // Linux 7.3 gives the value, releases before it a reference.
+            let timeout = *Borrow::<u32>::borrow(&module_parameters::quote_timeout_ms.value());
             let quotes = Arc::pin_init(Quotes::new(tdx, timeout), GFP_KERNEL)?;
             let registers = Arc::pin_init(TdRegisters::new(Td::new(tdx)), GFP_KERNEL)?;
             let provider = quotes.clone();

@@ -3,7 +3,7 @@
 //! The provider of attestation reports, `/sys/kernel/config/tsm/report`.
 //!
 //! C header: `include/linux/tsm.h`. The structures are declared here, because the kernel's Rust
-//! bindings do not have them; `tsm_layout.c` has the C compiler compare them.
+//! bindings do not have them; `layout.c` has the C compiler compare them.
 
 use kernel::{
     error::{
@@ -57,7 +57,7 @@ struct TsmReportOps {
     report_bin_attr_visible: extern "C" fn(n: c_int) -> bool,
 }
 
-// What `tsm_layout.c` says in C.
+// What `layout.c` says in C.
 const _: () = {
     use core::mem::offset_of;
     assert!(offset_of!(TsmReportDesc, inblob_len) == 8);

@@ -3,7 +3,7 @@
 //! Measurement registers in sysfs, in the folder `measurements` of a device.
 //!
 //! C header: `include/linux/tsm-mr.h`. The structures are declared here, because the kernel's Rust
-//! bindings do not have them; `tsm_layout.c` has the C compiler compare them.
+//! bindings do not have them; `layout.c` has the C compiler compare them.
 
 use crate::device::Attributes;
 use core::{
@@ -67,7 +67,7 @@ struct TsmMeasurements {
     ) -> c_int,
 }
 
-// What `tsm_layout.c` says in C.
+// What `layout.c` says in C.
 const _: () = {
     use core::mem::offset_of;
     assert!(offset_of!(TsmMeasurementRegister, mr_value) == 8);
