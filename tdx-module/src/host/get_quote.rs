@@ -8,7 +8,7 @@
 mod tests;
 
 use crate::call::Call;
-use crate::pages::PageState;
+use crate::pages::{PageMap, PageState};
 use crate::{Machine, Td, Unmapped};
 use alloc::vec;
 use alloc::vec::Vec;
@@ -154,8 +154,10 @@ impl<M: Machine + ?Sized> Call<'_, M> {
             return VmcallStatus::ALIGN_ERROR;
         }
         let buffer = Gpa(gpa & !shared_bit);
-        if gpa & shared_bit == 0 || size == 0 || size > MAX_SIZE || !self.td.is_shared(buffer, size)
-        {
+        if gpa & shared_bit == 0 || size == 0 || size > MAX_SIZE {
+            return VmcallStatus::INVALID_OPERAND;
+        }
+        if !all_shared(&self.td.pages.read(), buffer, size) {
             return VmcallStatus::INVALID_OPERAND;
         }
         match self.take_quote_request(buffer, size) {
@@ -211,12 +213,7 @@ impl Td {
     pub fn finish_quote(&self, job: &QuoteJob, reply: Option<Vec<u8>>, machine: &impl Machine) {
         self.quotes_in_flight.fetch_sub(1, Ordering::Relaxed);
         let (header, data) = job.answer(reply);
-        let write = |at: usize, bytes: &[u8]| {
-            if self.is_shared(job.buffer, job.size) {
-                // What is shared is memory.
-                let _ = machine.write(Gpa(job.buffer.0 + at as u64), bytes);
-            }
-        };
+        let write = |at: usize, bytes: &[u8]| self.write_shared(job, at, bytes, machine);
         // The status comes last: with it the data is there.
         write(TdxQuoteHdr::LEN, &data);
         write(offset_of!(TdxQuoteHdr, out_len), header.out_len.as_bytes());
@@ -232,12 +229,7 @@ impl Td {
         ];
         const LENGTHS: [u32; 4] = [5000, u32::MAX, 0, 632];
 
-        if !self.is_shared(job.buffer, job.size) {
-            return;
-        }
-        let write = |at: usize, bytes: &[u8]| {
-            let _ = machine.write(Gpa(job.buffer.0 + at as u64), bytes);
-        };
+        let write = |at: usize, bytes: &[u8]| self.write_shared(job, at, bytes, machine);
         let turn = (step / 3) as usize;
         match step % 3 {
             // Success for most of the time, or nobody would look at the rest.
@@ -268,10 +260,18 @@ impl Td {
         self.quote_requests.load(Ordering::Relaxed)
     }
 
-    /// Whether all pages of a buffer are shared.
-    fn is_shared(&self, buffer: Gpa, size: u64) -> bool {
+    /// Writes into a request's buffer, unless the TD has taken its memory back. It cannot do so meanwhile.
+    fn write_shared(&self, job: &QuoteJob, at: usize, bytes: &[u8], machine: &impl Machine) {
         let pages = self.pages.read();
-        let mut range = buffer.0 >> 12..(buffer.0 + size) >> 12;
-        range.all(|page| pages.state(page) == Some(PageState::Shared))
+        if all_shared(&pages, job.buffer, job.size) {
+            // What is shared is memory.
+            let _ = machine.write(Gpa(job.buffer.0 + at as u64), bytes);
+        }
     }
+}
+
+/// Whether all pages of a buffer are shared.
+fn all_shared(pages: &PageMap, buffer: Gpa, size: u64) -> bool {
+    let mut range = buffer.0 >> 12..(buffer.0 + size) >> 12;
+    range.all(|page| pages.state(page) == Some(PageState::Shared))
 }
