@@ -5,10 +5,10 @@
 use std::fs;
 use std::path::Path;
 
-#[path = "../../fuzz/src/logs.rs"]
-mod logs;
 #[path = "../../fuzz/src/images.rs"]
 mod images;
+#[path = "../../fuzz/src/logs.rs"]
+mod logs;
 
 /// Does it with every file of the corpus, and says how many there are.
 fn run(target: &str, body: fn(&[u8])) -> usize {

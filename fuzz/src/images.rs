@@ -11,9 +11,14 @@ use tdx_firmware::{HashEngine, Hasher, Sha2};
 
 /// A TD HOB of any bytes: no panic, and what is believed is what a walk without any checks of its own sees.
 pub(crate) fn td_hob(bytes: &[u8]) {
-    let Ok(hob) = TdHob::parse(bytes) else {
-        return;
+    let hob = match TdHob::parse(bytes) {
+        Ok(hob) => hob,
+        Err(error) => {
+            let text = error.to_string();
+            return assert!(text.starts_with("the VMM's TD HOB is invalid: "));
+        }
     };
+    assert!(hob.hobs().all(|hob| !format!("{hob:?}").is_empty()));
     let measured = hob.measured();
     assert!(bytes.starts_with(hob.with_end()));
     assert_eq!(hob.with_end().len(), measured.len() + 8);
@@ -46,11 +51,19 @@ const MAX_MEASURED: u64 = 1 << 20;
 
 /// A firmware image of any bytes: no panic, and sections that a VMM can load without a check of its own.
 pub(crate) fn tdvf_metadata(bytes: &[u8]) {
-    let Ok(tdvf) = Tdvf::parse(bytes) else {
-        return;
+    let tdvf = match Tdvf::parse(bytes) {
+        Ok(tdvf) => tdvf,
+        Err(error) => return assert!(error.to_string().starts_with("not a TDVF image: ")),
     };
+    assert!(format!("{tdvf:?}").contains(&format!("size: {}", bytes.len())));
+    assert_eq!(tdvf.image(), bytes);
+    let found = tdvf
+        .find(SectionType::Bfv)
+        .expect("it covers the reset vector");
+    assert!(format!("{found:?}").contains("section_type: Bfv"));
     let sections: Vec<_> = tdvf.sections().collect();
     for (index, section) in sections.iter().enumerate() {
+        assert!(!section.section_type.to_string().is_empty());
         assert!(section.range().start % PAGE_SIZE == 0 && section.size % PAGE_SIZE == 0);
         let offset = section.data_offset as usize;
         assert_eq!(section.data, &bytes[offset..offset + section.data.len()]);
@@ -93,9 +106,23 @@ pub(crate) fn tdvf_metadata(bytes: &[u8]) {
 
 /// A PE image of any bytes: no panic, and what is hashed lies apart, in order, within the file.
 pub(crate) fn pe_hash(bytes: &[u8]) {
-    let Ok(image) = PeImage::parse(bytes) else {
-        return;
+    let image = match PeImage::parse(bytes) {
+        Ok(image) => image,
+        Err(error) => {
+            let text = error.to_string();
+            return assert!(text.starts_with("not a PE image that can be measured: "));
+        }
     };
+    assert!(format!("{image:?}").contains(&format!("size: {}", bytes.len())));
+    let optional_header =
+        u32::from_le_bytes(bytes[60..64].try_into().expect("4 bytes")) as usize + 24;
+    assert_eq!(
+        image.subsystem().to_le_bytes(),
+        bytes[optional_header + 68..][..2]
+    );
+    if let Some(data) = image.section(".cmdline") {
+        assert!(data.is_empty() || bytes.as_ptr_range().contains(&data.as_ptr()));
+    }
     let mut hasher = Sha2.hasher();
     let mut count = 0;
     for range in image.hashed_ranges() {

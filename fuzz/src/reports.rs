@@ -6,9 +6,10 @@ use sha2::{Digest as _, Sha384};
 use tdx_uapi::ioctl::TdxQuoteHdr;
 use tdx_uapi::quote::{Body, Quote, QuoteError, TdBody};
 use tdx_uapi::{
-    quote_reportdata, AnswerError, HashMismatch, Hex, QuoteHdrError, QuoteRequest, TdReport,
+    quote_reportdata, AnswerError, Attributes, HashMismatch, Hex, QuoteHdrError, QuoteRequest,
+    TdReport,
 };
-use zerocopy::IntoBytes;
+use zerocopy::{FromZeros, IntoBytes};
 
 fn sha384(bytes: &[u8]) -> [u8; 48] {
     Sha384::digest(bytes).into()
@@ -47,10 +48,15 @@ pub(crate) fn td_report(bytes: &[u8]) {
     };
     assert_eq!(check(&bytes), Ok(()));
     let at = usize::from(bytes[1023]);
-    bytes[512 + at] ^= 1;
-    assert_eq!(check(&bytes), Err(HashMismatch::TdInfo));
-    bytes[256 + at % 239] ^= 0x80;
-    assert_eq!(check(&bytes), Err(HashMismatch::TeeTcbInfo));
+    for (at, bit, part) in [
+        (512 + at, 1, HashMismatch::TdInfo),
+        (256 + at % 239, 0x80, HashMismatch::TeeTcbInfo),
+    ] {
+        bytes[at] ^= bit;
+        let error = check(&bytes).expect_err("a byte under a hash was changed");
+        assert_eq!(error, part);
+        assert!(error.to_string().contains("was changed"));
+    }
 }
 
 /// The report has what is at the specification's offsets, and displays it.
@@ -72,6 +78,13 @@ fn parsed_report(bytes: &[u8], report: &TdReport) {
     ] {
         assert!(shown.starts_with(&format!("{number:#018x}")), "{shown}");
     }
+    for name in info.attributes().names() {
+        let flag = Attributes::from_name(name).expect("a name that is displayed");
+        assert!(flag.0 & number(512) == flag.0 && text.contains(name));
+    }
+    let debug = format!("{:?} {:?}", info.attributes(), Hex(&info.mrtd.0));
+    let expected = format!("Attributes({}) {}", info.attributes(), info.mrtd);
+    assert_eq!(debug, expected);
     let svn2 = (number(256) & 0x301ff == 0x301ff).then(|| Hex(&bytes[384..400]).to_string());
     assert_eq!(
         svn2,
@@ -85,7 +98,6 @@ fn parsed_report(bytes: &[u8], report: &TdReport) {
         report.check_hashes(sha384).is_ok(),
         bytes[32..80] == sha384(&bytes[256..495]) && bytes[80..128] == sha384(&bytes[512..])
     );
-    assert_eq!(TdBody::of(report).rtmr, report.td_info.rtmr);
 }
 
 /// Reads a Quote. What is read, written down by the format again, is what it was read from.
@@ -131,9 +143,27 @@ pub(crate) fn quote(bytes: &[u8]) {
     assert_eq!(made, bytes);
 
     assert_eq!(quote_reportdata(bytes), Some(&quote.td().reportdata));
+    body_of_report(quote.td());
     let whole = &bytes[..bytes.len() - quote.rest.len()];
     assert!(Quote::parse(whole).is_ok_and(|quote| quote.rest.is_empty()));
     assert!(Quote::parse(&whole[..whole.len() - 1]).is_err());
+}
+
+/// A TDREPORT of the same TD leads to the same body, but for what the quoting enclave leaves zero.
+fn body_of_report(td: &TdBody) {
+    let mut report = TdReport::new_zeroed();
+    report.mac.reportdata = td.reportdata;
+    let module = &mut report.tee_tcb_info;
+    (module.tee_tcb_svn, module.mr_seam) = (td.tee_tcb_svn, td.mr_seam);
+    (module.mr_signer_seam, module.attributes) = (td.mr_signer_seam, td.seam_attributes);
+    let info = &mut report.td_info;
+    (info.attributes, info.xfam) = (td.td_attributes, td.xfam);
+    (info.mrtd, info.rtmr) = (td.mrtd, td.rtmr);
+    info.mr_config_id = td.mr_config_id;
+    (info.mr_owner, info.mr_owner_config) = (td.mr_owner, td.mr_owner_config);
+    let mut expected = td.as_bytes().to_vec();
+    expected[64..120].fill(0);
+    assert_eq!(TdBody::of(&report).as_bytes(), expected);
 }
 
 fn length_of(bytes: &[u8]) -> [u8; 4] {
@@ -239,7 +269,12 @@ fn quote_header(bytes: &[u8]) {
         }
     };
     assert_eq!([header.as_bytes(), data].concat(), bytes);
-    assert!(!header.status().to_string().is_empty());
+    let status = header.status();
+    assert_eq!(format!("{status:?}"), format!("QuoteStatus({status})"));
+    assert_eq!(
+        status.name().is_none(),
+        status.to_string().starts_with("GetQuote status 0x")
+    );
     let fits = |length: u32| length != 0 && length as usize <= data.len();
     match header.request_len(data.len()) {
         Ok(length) => assert!(length == header.in_len as usize && fits(header.in_len)),

@@ -11,6 +11,7 @@ mod context;
 mod debug_kernel;
 mod driver;
 mod firmware;
+mod fuzz;
 mod obstacles;
 mod quotes;
 mod selftest;
@@ -91,6 +92,7 @@ fn checks() -> impl Iterator<Item = &'static Check> {
         clients::CHECKS,
         boot::CHECKS,
         obstacles::CHECKS,
+        fuzz::CHECKS,
         debug_kernel::CHECKS,
     ]
     .into_iter()

@@ -18,7 +18,7 @@ use crate::setup::Environment;
 pub(crate) const MANIFEST: &str = "Cargo.toml";
 
 /// What the root's cargo builds, by kind.
-const TARGET: &str = "root-cargo";
+pub(super) const TARGET: &str = "root-cargo";
 
 /// Something that is checked in the whole workspace.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
