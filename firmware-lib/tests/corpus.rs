@@ -5,15 +5,15 @@
 use std::fs;
 use std::path::Path;
 
-#[path = "../fuzz/src/bodies.rs"]
-mod bodies;
-#[path = "../fuzz/src/image_bodies.rs"]
-mod image_bodies;
+#[path = "../../fuzz/src/images.rs"]
+mod images;
+#[path = "../../fuzz/src/logs.rs"]
+mod logs;
 
 /// Does it with every file of the corpus, and says how many there are.
 fn run(target: &str, body: fn(&[u8])) -> usize {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR"))
-        .join("fuzz/corpus")
+        .join("../fuzz/corpus")
         .join(target);
     let files =
         fs::read_dir(&folder).unwrap_or_else(|error| panic!("{}: {error}", folder.display()));
@@ -24,21 +24,21 @@ fn run(target: &str, body: fn(&[u8])) -> usize {
 
 #[test]
 fn corpus_of_the_event_log_holds() {
-    assert!(run("event_log", bodies::event_log) > 50);
+    assert!(run("event_log", logs::event_log) > 50);
 }
 
 #[test]
 fn corpus_of_the_ccel_table_holds() {
-    assert!(run("ccel", bodies::ccel) > 3);
+    assert!(run("ccel", logs::ccel) > 3);
 }
 
 #[test]
 fn corpus_of_images_and_the_td_hob_holds() {
     for (target, body) in [
-        ("td_hob", image_bodies::td_hob as fn(&[u8])),
-        ("tdvf_metadata", image_bodies::tdvf_metadata),
-        ("pe_hash", image_bodies::pe_hash),
-        ("variable_store", image_bodies::variable_store),
+        ("td_hob", images::td_hob as fn(&[u8])),
+        ("tdvf_metadata", images::tdvf_metadata),
+        ("pe_hash", images::pe_hash),
+        ("variable_store", images::variable_store),
     ] {
         assert!(run(target, body) > 1, "{target}");
     }

@@ -7,10 +7,12 @@
 //! | C program for the guest, Linux's selftest | the root's gcc | [`c_program`] |
 //! | plugin for QEMU, programs for the guest | the machine's cargo | [`host_cargo`] |
 //! | packages of PyPI for the guest | nobody; the machine's pip installs them | [`pypi`] |
+//! | fuzz targets | the root's cargo and its C++ compiler | [`fuzz_target`] |
 //! | formatting, clippy, documentation | the root's cargo, which is the oldest that is supported | [`root_cargo`] |
 
 pub(crate) mod c_program;
 pub(crate) mod firmware_image;
+pub(crate) mod fuzz_target;
 pub(crate) mod host_cargo;
 pub(crate) mod keys;
 pub(crate) mod module;

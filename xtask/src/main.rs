@@ -7,6 +7,7 @@ mod artefacts;
 mod bench;
 mod disposal;
 mod enclosure;
+mod fuzz;
 mod lock;
 mod paths;
 mod progress;
@@ -49,6 +50,8 @@ enum Work {
     Vm(vm::cli::VmArgs),
     /// Measure this driver beside the kernel's own
     Bench(bench::Options),
+    /// Give the parsers inputs that libFuzzer makes up, and say what is found and what is reached
+    Fuzz(fuzz::Options),
     /// Set up what is missing, and say what there is
     Setup {
         /// Resolve anew, with the newest packages that the mirror has
@@ -69,6 +72,7 @@ fn main() -> ExitCode {
         Work::Test(options) => test::test(&options, &setup),
         Work::Vm(options) => td::run_vm(&options, &setup).map(ExitCode::from),
         Work::Bench(options) => bench::bench(&options, &setup).map(|()| ExitCode::SUCCESS),
+        Work::Fuzz(options) => fuzz::fuzz(&options, &setup),
         Work::Setup { refresh } => set_up(setup::Options { refresh, ..setup }),
     };
     result.unwrap_or_else(|error| {

@@ -6,6 +6,7 @@
 //!   root/                 the Debian root: tool chain and QEMU
 //!   firmware/             what boots from firmware need: TDVF, boot loaders, tools
 //!   kernels/<release>/    a kernel: vmlinuz, image/ (its modules), tree/ (the prepared source)
+//!   fuzz/                 what fuzzing adds to the corpora, and what it finds
 //!   build/                what is built from this project
 //!   logs/                 one log per step, of the last run
 //!   resolved.toml         which packages, versions and mirror were chosen

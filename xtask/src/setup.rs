@@ -8,6 +8,7 @@
 mod archive;
 mod bootstrap;
 mod config;
+mod extra;
 mod firmware;
 mod host;
 mod kernel;
@@ -23,6 +24,7 @@ use anyhow::{bail, Context, Result};
 use clap::Args;
 use indicatif::BinaryBytes;
 
+pub(crate) use extra::packages;
 pub(crate) use firmware::Firmware;
 pub(crate) use kernel::Kernel;
 pub(crate) use selection::Flavour;

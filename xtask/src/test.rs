@@ -9,13 +9,16 @@ mod boot;
 mod clients;
 mod context;
 mod debug_kernel;
+mod differential;
 mod driver;
 mod firmware;
+mod fuzz;
 mod obstacles;
 mod quotes;
 mod selftest;
 mod source;
 mod summary;
+mod targets;
 mod verifier;
 
 use std::process::ExitCode;
@@ -91,6 +94,9 @@ fn checks() -> impl Iterator<Item = &'static Check> {
         clients::CHECKS,
         boot::CHECKS,
         obstacles::CHECKS,
+        targets::CHECKS,
+        differential::CHECKS,
+        fuzz::CHECKS,
         debug_kernel::CHECKS,
     ]
     .into_iter()
@@ -129,7 +135,7 @@ pub(crate) fn test(options: &Options, setup: &setup::Options) -> Result<ExitCode
                 Tier::All => " (--all)",
                 Tier::DebugKernel => " (--all, --debug-kernel)",
             };
-            println!("{name:<18} {about}{tier}");
+            println!("{name:<22} {about}{tier}");
         }
         return Ok(ExitCode::SUCCESS);
     }

@@ -5,7 +5,7 @@
 //! Packages come from this machine's cargo cache, which both use; the root's cargo never goes to the network.
 
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::{Context, Result};
@@ -18,7 +18,7 @@ use crate::setup::Environment;
 pub(crate) const MANIFEST: &str = "Cargo.toml";
 
 /// What the root's cargo builds, by kind.
-const TARGET: &str = "root-cargo";
+pub(super) const TARGET: &str = "root-cargo";
 
 /// Something that is checked in the whole workspace.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -78,16 +78,23 @@ pub(crate) fn check(environment: &Environment, check: Check, progress: &Progress
 /// Brings the packages of Cargo.lock into the cache, with this machine's cargo and its settings. Once they are there, this
 /// needs no network.
 pub(crate) fn fetch(environment: &Environment, manifest: &str) -> Command {
+    fetch_for(
+        environment,
+        Path::new(manifest),
+        &["x86_64-unknown-linux-gnu"],
+    )
+}
+
+/// As [`fetch`], with the packages that programs for these targets need.
+pub(crate) fn fetch_for(environment: &Environment, manifest: &Path, targets: &[&str]) -> Command {
     let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
     command.current_dir(environment.paths.project());
-    command.args([
-        "fetch",
-        "--locked",
-        "--target",
-        "x86_64-unknown-linux-gnu",
-        "--manifest-path",
-        manifest,
-    ]);
+    command
+        .args(["fetch", "--locked", "--manifest-path"])
+        .arg(manifest);
+    for target in targets {
+        command.args(["--target", target]);
+    }
     command
 }
 

@@ -106,12 +106,22 @@ pub(super) fn install_llvm(paths: &Paths, root: &Path, step: &mut Step) -> Resul
     if has_llvm(root) {
         return Ok(());
     }
+    install_more(paths, root, &PACKAGES, step)
+}
+
+/// Adds packages to a root that is there, and changes none that it has.
+pub(super) fn install_more(
+    paths: &Paths,
+    root: &Path,
+    packages: &[&str],
+    step: &mut Step,
+) -> Result<()> {
     let online = online(paths, root)?;
     let result = step.run(
         install(&online, SUITE)
             .arg("--no-remove")
             .arg("--no-upgrade")
-            .args(PACKAGES),
+            .args(packages),
     );
     discard(paths, &paths.cache("archives"))?;
     result
