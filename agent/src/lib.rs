@@ -43,7 +43,7 @@
 //! - [`runtime_log`]: extending registers so that what was extended is known;
 //! - [`replay`]: what logs say was measured, against the registers, and where they do not agree;
 //! - [`Evidence`]: a Quote and the logs in one file, as Confidential Containers have it; [`cel`]: logs in TCG's form;
-//! - [`Policy`]: what is expected of a TD, as a file;
+//! - [`Policy`]: what is expected of a TD, as a file; [`corim`]: the same for other verifiers;
 //! - [`verify`](mod@verify) (with the feature of this name): Quotes against a root certificate, collateral and
 //!   expectations;
 //! - `fetch` (with the feature of this name): collateral from a PCS or PCCS.
@@ -52,6 +52,7 @@
 
 pub mod cel;
 mod claim;
+pub mod corim;
 mod error;
 mod evidence;
 #[cfg(feature = "fetch")]

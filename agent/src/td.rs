@@ -5,6 +5,7 @@
 mod deadline;
 mod device;
 mod event_log;
+mod qgs;
 mod registers;
 mod system;
 mod tsm;
@@ -15,6 +16,7 @@ pub use registers::Registers;
 
 use crate::{Error, ReportData, Step};
 use device::Device;
+use qgs::Qgs;
 use registers::SysfsRegisters;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -128,7 +130,8 @@ impl Td {
         Ok(report)
     }
 
-    /// Gets a Quote, by configfs-tsm where there is one, by ioctl otherwise.
+    /// Gets a Quote, by configfs-tsm where there is one, by ioctl otherwise. Where neither gives one, and the host's quote
+    /// generation service listens on vsock (at port 4050, or the one in /etc/tdx-attest.conf), that is asked.
     ///
     /// When the deadline passes, the request goes on in the driver, until that gives it up or the host answers.
     ///
@@ -142,25 +145,13 @@ impl Td {
         deadline: impl Into<Deadline>,
     ) -> Result<Vec<u8>, Error> {
         let (deadline, reportdata) = (deadline.into(), *reportdata);
-        let device = self.device(Step::Quote).cloned();
-        let answer = match (&self.tsm, device) {
-            (Some(tsm), device) => {
-                let tsm = tsm.clone();
-                deadline.run(Step::Quote, move || {
-                    match (tsm.quote(&reportdata, deadline), device) {
-                        // Without the privilege for configfs, or without a provider there, the device may do.
-                        (
-                            Err(Error::NoPermission { .. } | Error::Unsupported { .. }),
-                            Ok(device),
-                        ) => device.quote(&reportdata, deadline),
-                        (result, _) => result,
-                    }
-                })?
-            }
-            (None, Ok(device)) => {
-                deadline.run(Step::Quote, move || device.quote(&reportdata, deadline))?
-            }
-            (None, Err(error)) => return Err(error),
+        let answer = match self.driver_quote(reportdata, deadline) {
+            Err(
+                error @ (Error::NoQuotingService { .. }
+                | Error::NoPermission { .. }
+                | Error::Unsupported { .. }),
+            ) => self.service_quote(reportdata, deadline)?.ok_or(error)?,
+            result => result?,
         };
         let wrong = |what: &str| Error::Answer {
             step: Step::Quote,
@@ -185,6 +176,49 @@ impl Td {
             )),
             Some(_) => Ok(answer),
         }
+    }
+
+    /// The Quote that the driver gets.
+    fn driver_quote(&self, reportdata: ReportData, deadline: Deadline) -> Result<Vec<u8>, Error> {
+        let device = self.device(Step::Quote).cloned();
+        match (&self.tsm, device) {
+            (Some(tsm), device) => {
+                let tsm = tsm.clone();
+                deadline.run(Step::Quote, move || {
+                    match (tsm.quote(&reportdata, deadline), device) {
+                        // Without the privilege for configfs, or without a provider there, the device may do.
+                        (
+                            Err(Error::NoPermission { .. } | Error::Unsupported { .. }),
+                            Ok(device),
+                        ) => device.quote(&reportdata, deadline),
+                        (result, _) => result,
+                    }
+                })
+            }
+            (None, Ok(device)) => {
+                deadline.run(Step::Quote, move || device.quote(&reportdata, deadline))
+            }
+            (None, Err(error)) => Err(error),
+        }
+    }
+
+    /// The Quote that the host's service on vsock gives, if there is one.
+    fn service_quote(
+        &self,
+        reportdata: ReportData,
+        deadline: Deadline,
+    ) -> Result<Option<Vec<u8>>, Error> {
+        let Ok(device) = self.device(Step::Quote).cloned() else {
+            return Ok(None);
+        };
+        let service = Qgs::of(&self.system);
+        deadline.run(Step::Quote, move || {
+            // What the driver said of the Quote is worth more than that it gives no report, either.
+            let Ok(report) = device.report(Step::Quote, &reportdata, deadline) else {
+                return Ok(None);
+            };
+            service.quote(&report, deadline).transpose()
+        })
     }
 
     /// Reads the measurement registers: from sysfs, which needs no privilege, otherwise from a TDREPORT.

@@ -19,6 +19,32 @@
 //! | `predict` | `expect`: the values that RTMRs are to have after a boot, and where a log differs |
 //!
 //! All are on by default; firmware turns `default-features` off and names what it uses.
+//!
+//! The values that the runtime registers must have, if a log is true:
+//!
+//! ```
+//! # #[cfg(all(feature = "sha2", feature = "reader"))]
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! use tdx_call::RtmrIndex;
+//! use tdx_firmware::event_log::EventLog;
+//! use tdx_firmware::{HashEngine, Rtmrs, Sha2};
+//!
+//! fn expected(log: &[u8]) -> Result<Rtmrs, Box<dyn std::error::Error>> {
+//!     Ok(*EventLog::parse(log)?.replay(Sha2)?.rtmrs())
+//! }
+//! # use tdx_firmware::event_log::LogWriter;
+//! # let mut log = [0; 65];
+//! # LogWriter::new(&mut log)?;
+//!
+//! // A log without events leads to registers of zeros, and each extension hashes the register with the digest.
+//! let mut registers = expected(&log)?;
+//! registers.extend(&Sha2, RtmrIndex::Rtmr2, &Sha2.digest(&[b"what was measured"]));
+//! assert_ne!(registers, expected(&log)?);
+//! # Ok(())
+//! # }
+//! # #[cfg(not(all(feature = "sha2", feature = "reader")))]
+//! # fn main() {}
+//! ```
 
 #![no_std]
 #![deny(unsafe_code)]

@@ -5,6 +5,7 @@
 //! - [`ioctl`]: the numbers and requests of `/dev/tdx-guest`; `include/uapi/linux/tdx-guest.h` is the same in C;
 //! - [`TdReport`]: the TDREPORT that TDG.MR.REPORT makes, with a parser that borrows from its input;
 //! - [`QuoteStatus`] and [`QuoteRequest`]: what a TD sends to the host for a Quote, and whether the answer is one to it;
+//! - [`qgs`]: the same request to a quoting service on a socket;
 //! - [`quote::Quote`]: what a quoting enclave makes of a TDREPORT, with a reader that borrows from its input;
 //! - [`Attributes`] and [`Xfam`]: what a TD was allowed to do, as flags with names;
 //! - [`Digest`]: a SHA-384 value, as all measurements of a TD are.
@@ -31,6 +32,7 @@ mod digest;
 mod flags;
 mod hex;
 pub mod ioctl;
+pub mod qgs;
 pub mod quote;
 mod report;
 

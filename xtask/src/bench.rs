@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! `cargo xtask bench`: this driver beside the kernel's own, alternating in one run.
+//! `cargo xtask bench`: this driver beside the kernel's own, alternating in one run; `cargo xtask bench agent`: the agent
+//! beside others.
 
+mod agent;
 mod quote;
 
 use std::ffi::OsString;
@@ -10,7 +12,7 @@ use std::process::Command;
 use std::time::Duration;
 
 use anyhow::{bail, ensure, Context, Result};
-use clap::Args;
+use clap::{Args, Subcommand};
 use serde::Deserialize;
 
 use crate::artefacts::host_cargo;
@@ -26,9 +28,13 @@ const LIMIT: Duration = Duration::from_secs(600);
 /// The kernel's own driver, below the folder of a kernel's modules.
 const C_MODULE: &str = "kernel/drivers/virt/coco/tdx-guest/tdx-guest.ko";
 
-/// How to measure.
+/// What to measure, and how.
 #[derive(Debug, Args)]
+#[command(args_conflicts_with_subcommands = true)]
 pub(crate) struct Options {
+    #[command(subcommand)]
+    what: Option<What>,
+
     /// How often each driver is measured, by turns
     #[arg(long, value_name = "N", default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..))]
     rounds: u32,
@@ -44,6 +50,13 @@ pub(crate) struct Options {
     /// How many Quotes are asked for one after the other in each round; Linux's own driver takes a second for each
     #[arg(long, value_name = "N", default_value_t = 7, value_parser = clap::value_parser!(u32).range(1..))]
     quotes: u32,
+}
+
+/// What to measure, if not the driver.
+#[derive(Debug, Subcommand)]
+enum What {
+    /// Measure `tdx` and its library beside others: dcap-qvl, and cctrusted in Python
+    Agent,
 }
 
 /// A line that the program in the guest prints.
@@ -87,6 +100,9 @@ struct Measured {
 pub(crate) fn bench(options: &Options, setup: &setup::Options) -> Result<()> {
     let environment = setup::environment(setup)?;
     let progress = Progress::new(&environment.paths, 1);
+    if let Some(What::Agent) = options.what {
+        return agent::bench(&environment, &progress);
+    }
     let td = Td::build(&environment, &progress)?;
     let program = host_cargo::static_program(&environment.paths, PROGRAM, PROGRAM, &progress)?;
 

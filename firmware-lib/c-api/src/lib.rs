@@ -4,6 +4,20 @@
 //!
 //! `include/tdx-firmware.h` is made from this; a test says when it is not up to date. All memory is the caller's, and
 //! nothing is allocated. Calls of several CPUs for the same `tdx_measurement` wait for one another by spinning.
+//!
+//! ```c
+//! #include "tdx-firmware.h"
+//!
+//! static struct tdx_measurement measurement;
+//! static uint8_t log_area[65536];
+//!
+//! struct tdx_config config = { .log_area = log_area, .log_area_len = sizeof(log_area) };
+//! if (tdx_measurement_init(&measurement, &config) != TDX_LOGGED)
+//!         halt();
+//! tdx_measure_load_options(&measurement, command_line, command_line_len);
+//! ```
+//!
+//! `tests/first_boot.c` is a whole boot, which the tests compile and run.
 
 // With unwinding, as tests are built, there has to be `std`; firmware is built without.
 #![cfg_attr(panic = "abort", no_std)]

@@ -17,7 +17,7 @@ use std::thread;
 use std::time::Instant;
 use tdx_call::Gpa;
 use tdx_module::{Machine, Platform, QuoteJob, Unmapped};
-use tdx_quoting::{model, GetQuoteStatus, PlatformConfig, PlatformError, QuotingService};
+use tdx_quoting::{model, PlatformConfig, PlatformError, QuoteStatus, QuotingService};
 
 /// How often an answer is meddled with.
 const CHANGES: u64 = 3000;
@@ -64,7 +64,7 @@ impl Quotes {
             let pending = service.submit(job.data());
             let reply = service
                 .poll(&pending)
-                .filter(|reply| reply.status == GetQuoteStatus::SUCCESS)
+                .filter(|reply| reply.status == QuoteStatus::SUCCESS)
                 .map(|reply| reply.data);
             thread::sleep(due.saturating_duration_since(Instant::now()));
             lock(&self.answers).push(Answer { job, reply });

@@ -3,52 +3,16 @@
 //! GetQuote (TDG.VP.VMCALL, function 10002h), for a host that has a quoting service at hand.
 //!
 //! The host copies what a TD wrote into the shared buffer, [submits](QuotingService::submit) it, leaves the status at
-//! [`GetQuoteStatus::IN_FLIGHT`], and [asks](QuotingService::poll) for the reply whenever it likes. Any number of requests may
+//! [`QuoteStatus::IN_FLIGHT`], and [asks](QuotingService::poll) for the reply whenever it likes. Any number of requests may
 //! be in flight.
 //!
 //! Source: *Intel TDX Guest-Hypervisor Communication Interface (GHCI)*, "GetQuote".
 
 use crate::qgs::{MAX_MESSAGE, PREFIX_LEN};
 use crate::QuotingService;
-use std::fmt;
 use std::time::Duration;
-use tdx_uapi::TDREPORT_LEN;
+use tdx_uapi::{QuoteStatus, TDREPORT_LEN};
 use tracing::warn;
-
-/// The status of a request for a Quote, as the shared buffer has it.
-#[derive(Clone, Copy, PartialEq, Eq, Hash)]
-pub struct GetQuoteStatus(pub u64);
-
-impl GetQuoteStatus {
-    /// The Quote is there.
-    pub const SUCCESS: Self = Self(0);
-    /// The request is being worked on.
-    pub const IN_FLIGHT: Self = Self(u64::MAX);
-    /// There is no Quote for this request.
-    pub const ERROR: Self = Self(0x8000_0000_0000_0000);
-    /// There is no quoting service.
-    pub const SERVICE_UNAVAILABLE: Self = Self(0x8000_0000_0000_0001);
-
-    /// The specification's name.
-    pub const fn name(self) -> Option<&'static str> {
-        Some(match self {
-            Self::SUCCESS => "GET_QUOTE_SUCCESS",
-            Self::IN_FLIGHT => "GET_QUOTE_IN_FLIGHT",
-            Self::ERROR => "GET_QUOTE_ERROR",
-            Self::SERVICE_UNAVAILABLE => "GET_QUOTE_SERVICE_UNAVAILABLE",
-            _ => return None,
-        })
-    }
-}
-
-impl fmt::Debug for GetQuoteStatus {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.name() {
-            Some(name) => f.write_str(name),
-            None => write!(f, "GetQuote status {:#018x}", self.0),
-        }
-    }
-}
 
 /// A request that is in flight.
 #[derive(Clone, Debug)]
@@ -68,8 +32,8 @@ impl PendingQuote {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct QuoteReply {
     /// The status.
-    pub status: GetQuoteStatus,
-    /// The data; empty unless the status is [`GetQuoteStatus::SUCCESS`].
+    pub status: QuoteStatus,
+    /// The data; empty unless the status is [`QuoteStatus::SUCCESS`].
     pub data: Vec<u8>,
 }
 
@@ -112,11 +76,11 @@ impl QuotingService {
         };
         match data {
             Some(data) => QuoteReply {
-                status: GetQuoteStatus::SUCCESS,
+                status: QuoteStatus::SUCCESS,
                 data,
             },
             None => QuoteReply {
-                status: GetQuoteStatus::ERROR,
+                status: QuoteStatus::ERROR,
                 data: Vec::new(),
             },
         }

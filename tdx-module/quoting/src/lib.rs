@@ -58,11 +58,13 @@ mod timestamp;
 
 /// The layout of a Quote, and a reader.
 pub use tdx_uapi::quote;
+/// The status of a request for a Quote, as the shared buffer has it.
+pub use tdx_uapi::QuoteStatus;
 
 pub use collateral::Collateral;
 pub use config::{Outdated, PlatformConfig, Revoked};
 pub use enclave::{MacCheck, MacError, PlatformInfo, QuotingEnclave};
-pub use get_quote::{GetQuoteStatus, PendingQuote, QuoteReply};
+pub use get_quote::{PendingQuote, QuoteReply};
 pub use platform::{Platform, PlatformError};
 pub use report_rules::ReportError;
 pub use service::{Clock, QuotingService, SystemClock};

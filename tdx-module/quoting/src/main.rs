@@ -11,7 +11,7 @@ use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 use tdx_quoting::pcs::PcsServer;
-use tdx_quoting::qgs::{self, Limits, QGS_VSOCK_PORT};
+use tdx_quoting::qgs::{self, Limits, VSOCK_PORT};
 use tdx_quoting::{model, Platform, PlatformConfig, QuotingEnclave, QuotingService, Timestamp};
 
 /// The quoting side of the software TDX module's platform.
@@ -87,9 +87,9 @@ struct QgsPlace {
     vsock_port: Option<u32>,
 }
 
-/// [`QGS_VSOCK_PORT`] as text.
+/// [`VSOCK_PORT`] as text.
 const DEFAULT_PORT: &str = "4050";
-const _: () = assert!(QGS_VSOCK_PORT == 4050);
+const _: () = assert!(VSOCK_PORT == 4050);
 
 fn seed(digits: &str) -> Result<[u8; 32], String> {
     let mut seed = [0; 32];

@@ -12,9 +12,10 @@ mod listener;
 mod message;
 mod server;
 
-pub use listener::{unix_listener, vsock_listener, Connection, Listener, QGS_VSOCK_PORT};
+pub use listener::{unix_listener, vsock_listener, Connection, Listener};
 pub use message::{
-    error_response, platform_info_response, quote_response, ErrorCode, Header, MessageType,
-    Request, RequestBody, RequestError, MAX_MESSAGE, PREFIX_LEN,
+    error_response, platform_info_response, quote_response, Request, RequestBody, RequestError,
+    MAX_MESSAGE,
 };
 pub use server::{exchange, start, ExchangeError, Limits};
+pub use tdx_uapi::qgs::{ErrorCode, Header, MessageType, PREFIX_LEN, VSOCK_PORT};

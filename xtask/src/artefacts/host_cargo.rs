@@ -3,7 +3,7 @@
 
 use std::ffi::OsStr;
 use std::io::BufRead;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::{Context, Result};
@@ -19,13 +19,16 @@ const PLUGIN: &str = "tdx-qemu-plugin";
 /// Where a guest's programs run. Named, so that build scripts and macros are not built with their flags.
 const TARGET: &str = "x86_64-unknown-linux-gnu";
 
+/// The profile of what is not said to be built otherwise.
+const RELEASE: &str = "release";
+
 /// Has cargo say what it makes.
 const MESSAGES: &str = "--message-format=json-render-diagnostics";
 
 /// Builds the plugin that puts the TDX module under QEMU, and gives the path of its shared object.
 pub(crate) fn plugin(paths: &Paths, progress: &Progress) -> Result<PathBuf> {
     let mut step = progress.step("QEMU plugin")?;
-    let mut cargo = build(paths, "host");
+    let mut cargo = build(paths, "host", RELEASE);
     cargo.args(["--package", PLUGIN, "--lib"]);
     let messages = run(&mut cargo, &mut step)?;
     let library = messages.into_iter().find_map(|message| {
@@ -51,8 +54,28 @@ pub(crate) fn static_program(
     name: &str,
     progress: &Progress,
 ) -> Result<PathBuf> {
+    static_program_as(RELEASE, paths, package, name, progress)
+}
+
+/// The same, as it is handed out: small.
+pub(crate) fn handed_out(
+    paths: &Paths,
+    package: &str,
+    name: &str,
+    progress: &Progress,
+) -> Result<PathBuf> {
+    static_program_as("dist", paths, package, name, progress)
+}
+
+fn static_program_as(
+    profile: &str,
+    paths: &Paths,
+    package: &str,
+    name: &str,
+    progress: &Progress,
+) -> Result<PathBuf> {
     let mut step = progress.step(&format!("program {name}"))?;
-    let mut cargo = build(paths, "guest");
+    let mut cargo = build(paths, "guest", profile);
     cargo.args(["--package", package, "--bin", name, "--target", TARGET]);
     cargo.env("CARGO_ENCODED_RUSTFLAGS", "-Ctarget-feature=+crt-static");
     let messages = run(&mut cargo, &mut step)?;
@@ -118,6 +141,15 @@ pub(crate) fn install(name: &str, paths: &Paths, progress: &Progress) -> Result<
     Ok(program)
 }
 
+/// `cargo run` or `cargo test` of a workspace of its own, in that folder of the project. Arguments are to be added.
+pub(crate) fn apart(paths: &Paths, work: &str, folder: &str) -> Command {
+    let mut cargo = command(paths, "host");
+    let manifest = Path::new(folder).join("Cargo.toml");
+    cargo.args([work, "--locked", "--release", "--manifest-path"]);
+    cargo.arg(manifest);
+    cargo
+}
+
 /// Runs the tests of the whole workspace, and gives the path of the log.
 pub(crate) fn test(paths: &Paths, progress: &Progress) -> Result<PathBuf> {
     let mut step = progress.step("cargo test")?;
@@ -145,9 +177,9 @@ struct Target {
 }
 
 /// `cargo build`, with messages about what is made.
-fn build(paths: &Paths, kind: &str) -> Command {
+fn build(paths: &Paths, kind: &str, profile: &str) -> Command {
     let mut command = command(paths, kind);
-    command.args(["build", "--locked", "--release", MESSAGES]);
+    command.args(["build", "--locked", "--profile", profile, MESSAGES]);
     command
 }
 

@@ -13,18 +13,36 @@ use crate::vm::root::Root;
 
 /// Programs that talk to the driver, and the one package that they need beside Python's own. What else they name is for
 /// their tests and their packaging.
-const PACKAGES: [&str; 3] = ["pytdxmeasure", "cctrusted_vm", "cctrusted_base"];
+const CLIENTS: [&str; 3] = ["pytdxmeasure", "cctrusted_vm", "cctrusted_base"];
 
-/// Installs the newest versions of the packages into a folder, and gives its path. A second time they are there, and no
-/// network is needed.
+/// What checks evidence.
+const VERIFIERS: [&str; 2] = ["cctrusted_base", "dcap-qvl"];
+
+/// The programs that talk to the driver, in a folder.
 pub(crate) fn clients(environment: &Environment, progress: &Progress) -> Result<PathBuf> {
+    install("pypi", &CLIENTS, environment, progress)
+}
+
+/// The packages that check evidence, in a folder.
+pub(crate) fn verifiers(environment: &Environment, progress: &Progress) -> Result<PathBuf> {
+    install("pypi-verifiers", &VERIFIERS, environment, progress)
+}
+
+/// Installs the newest versions of the packages into a folder of that name, and gives its path. A second time they are
+/// there, and no network is needed.
+fn install(
+    name: &str,
+    packages: &[&str],
+    environment: &Environment,
+    progress: &Progress,
+) -> Result<PathBuf> {
     let Environment { paths, root, .. } = environment;
-    let folder = paths.build("pypi");
+    let folder = paths.build(name);
     if folder.is_dir() {
         return Ok(folder);
     }
     let mut step = progress.step("packages from PyPI")?;
-    let partial = paths.build(&format!("pypi.{}", std::process::id()));
+    let partial = paths.build(&format!("{name}.{}", std::process::id()));
     discard(paths, &partial)?;
     // In place, so that it has this machine's network, certificates and settings for pip.
     let mut pip = Root(root).program("usr/bin/python3")?;
@@ -32,7 +50,7 @@ pub(crate) fn clients(environment: &Environment, progress: &Progress) -> Result<
     pip.args(["-m", "pip", "install", "--no-deps", "--only-binary=:all:"]);
     // Compiled by another Python than the guest's they would be of no use.
     pip.arg("--no-compile").arg("--target").arg(&partial);
-    step.run(pip.args(PACKAGES))?;
+    step.run(pip.args(packages))?;
     if fs::rename(&partial, &folder).is_err() {
         // Another xtask was faster.
         discard(paths, &partial)?;

@@ -18,12 +18,23 @@ use crate::td;
 use crate::vm::cli::BootChoice;
 use example::{Example, Place};
 
-pub(super) const CHECKS: &[Check] = &[Check {
-    name: "agent",
-    about: "every example in docs/tdx.md, inside of a TD that was booted through TDVF and outside of it, says what the page says",
-    tier: Tier::Landing,
-    run: agent,
-}];
+pub(super) const CHECKS: &[Check] = &[
+    Check {
+        name: "agent",
+        about: "every example in docs/tdx.md, inside of a TD that was booted through TDVF and outside of it, says what the page says",
+        tier: Tier::Landing,
+        run: agent,
+    },
+    Check {
+        name: "interop",
+        about: "what tdx writes for other programs is read by their libraries: CoRIM by corim-rs",
+        tier: Tier::Landing,
+        run: interop,
+    },
+];
+
+/// Tests with the libraries of others, in a workspace of their own.
+const INTEROP: &str = "agent/interop";
 
 /// The page. With `TDX_UPDATE_DOCS` in the environment, what the commands say now is written into it.
 const PAGE: &str = "docs/tdx.md";
@@ -120,6 +131,15 @@ fn agent(context: &Context<'_>) -> Result<Verdict> {
         "{PAGE} is not what happens (with {UPDATE}=1 it is written anew):\n{}",
         wrong.join("\n")
     )
+}
+
+fn interop(context: &Context<'_>) -> Result<Verdict> {
+    let paths = &context.environment.paths;
+    let tdx = host_cargo::static_program(paths, PACKAGE, COMMAND, &context.progress)?;
+    let mut step = context.progress.step("libraries of others")?;
+    step.run(host_cargo::apart(paths, "test", INTEROP).env("TDX", tdx))?;
+    step.done();
+    Ok(Verdict::Passed(String::new()))
 }
 
 /// Runs the examples in a shell, and gives out the files.

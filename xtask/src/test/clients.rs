@@ -45,7 +45,7 @@ pub(super) const CHECKS: &[Check] = &[
     },
     Check {
         name: "client-vsock",
-        about: "PyPI's cctrusted_vm gets a Quote from a QGS over vsock",
+        about: "PyPI's cctrusted_vm and tdx get a Quote from a QGS over vsock",
         tier: Tier::All,
         run: vsock::vsock,
     },

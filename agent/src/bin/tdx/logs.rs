@@ -3,10 +3,11 @@
 //! Which logs are meant, and which registers they are compared with.
 
 use crate::input;
-use anyhow::{ensure, Result};
+use anyhow::{ensure, Context as _, Result};
 use clap::Args;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
+use tdx_agent::cel::{self, CcLogs};
 use tdx_agent::replay::{Logs, Replay};
 use tdx_agent::runtime_log::RuntimeLog;
 use tdx_agent::{Error, Evidence, Measured, ReportData, Td};
@@ -18,7 +19,11 @@ use tdx_uapi::TdReport;
 #[command(next_help_heading = "Logs")]
 #[group(skip)]
 pub(crate) struct Options {
-    /// The event log of the boot (CCEL), instead of this TD's
+    /// A log instead of this TD's: a CCEL, a canonical event log (CEL-JSON) or evidence ("-" is standard input)
+    #[arg(value_name = "LOG", conflicts_with_all = ["ccel", "evidence"])]
+    log: Option<PathBuf>,
+
+    /// The event log of the boot (CCEL or CEL-JSON), instead of this TD's
     #[arg(long, value_name = "FILE")]
     ccel: Option<PathBuf>,
 
@@ -59,41 +64,30 @@ impl Found {
 }
 
 impl Options {
-    /// Whether nothing is said, so that those of this TD are meant.
-    fn is_of_this_td(&self) -> bool {
-        self.ccel.is_none() && self.evidence.is_none()
-    }
-
     /// Finds the logs, and the registers of this TD if they are of it.
     pub(crate) fn find(&self) -> Result<Found> {
         if let Some(path) = &self.evidence {
-            let evidence = Evidence::from_json(&input::read(path)?)?;
-            let measured = Quote::parse(&evidence.quote)
-                .ok()
-                .map(|quote| Measured::from(&quote));
-            return Ok(Found {
-                boot: evidence.cc_eventlog,
-                runtime: evidence.runtime_log,
-                ima: evidence.ima,
-                measured,
-            });
+            return of_evidence(&input::read(path)?);
         }
-        if self.is_of_this_td() {
+        let Some(path) = self.log.as_deref().or(self.ccel.as_deref()) else {
             return self.of_this_td();
+        };
+        let bytes = input::read(path)?;
+        if self.log.is_some() && bytes.starts_with(b"{") {
+            return of_evidence(&bytes);
         }
-        Ok(Found {
-            boot: self.ccel.as_deref().map(input::read).transpose()?,
-            runtime: self.runtime_file()?.map(input::read).transpose()?,
-            ima: self.ima.as_deref().map(input::read).transpose()?,
-            measured: None,
-        })
-    }
-
-    fn runtime_file(&self) -> Result<Option<&Path>> {
-        Ok(self
-            .runtime_log
-            .as_deref()
-            .filter(|path| *path != Path::new("-")))
+        let mut found = Found::default();
+        let logs = cc_logs(path, bytes)?;
+        (found.boot, found.runtime) = (logs.boot, logs.runtime);
+        if let Some(path) = &self.runtime_log {
+            found.runtime = None;
+            if path != Path::new("-") {
+                let logs = cc_logs(path, input::read(path)?)?;
+                found.runtime = logs.runtime.or(logs.boot);
+            }
+        }
+        found.ima = self.ima.as_deref().map(input::read).transpose()?;
+        Ok(found)
     }
 
     fn of_this_td(&self) -> Result<Found> {
@@ -130,6 +124,32 @@ impl Options {
             measured: Some(measured?),
         })
     }
+}
+
+/// The logs in evidence, and the registers of its Quote.
+fn of_evidence(bytes: &[u8]) -> Result<Found> {
+    let evidence = Evidence::from_json(bytes)?;
+    let measured = Quote::parse(&evidence.quote)
+        .ok()
+        .map(|quote| Measured::from(&quote));
+    Ok(Found {
+        boot: evidence.cc_eventlog,
+        runtime: evidence.runtime_log,
+        ima: evidence.ima,
+        measured,
+    })
+}
+
+/// The logs in a file that is CEL-JSON, or the one that it is itself.
+fn cc_logs(path: &Path, bytes: Vec<u8>) -> Result<CcLogs> {
+    if cel::is_cel(&bytes) {
+        return cel::parse(&bytes)
+            .and_then(|records| cel::to_logs(&records))
+            .with_context(|| path.display().to_string());
+    }
+    let mut logs = CcLogs::default();
+    logs.boot = Some(bytes);
+    Ok(logs)
 }
 
 /// The list of measured files of this TD, if its kernel has one with SHA-384.

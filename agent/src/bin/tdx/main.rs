@@ -3,6 +3,7 @@
 //! `tdx`: what a TD is, what was measured in it, and whether to believe it. docs/tdx.md shows every command.
 
 mod claims;
+mod decoded;
 mod describe;
 mod eventlog;
 mod evidence;

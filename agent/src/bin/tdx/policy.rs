@@ -12,6 +12,7 @@ use clap::{Args, Subcommand};
 use serde_json::json;
 use std::path::{Path, PathBuf};
 use tdx_agent::{Measured, Outcome, Policy, ReportData, Td, TdPolicy};
+use tdx_firmware::{HashEngine as _, Sha2};
 use tdx_uapi::TdReport;
 
 /// Write down what is expected of a TD, and check against it
@@ -50,6 +51,22 @@ enum Action {
         #[arg(long, value_name = "FILE")]
         from: Option<PathBuf>,
     },
+    /// Write a policy as reference values (CoRIM, not signed) for other verifiers
+    ///
+    /// What it says of TCB statuses, advisories and single events is left out.
+    Export {
+        /// The policy
+        #[arg(value_name = "POLICY")]
+        policy: PathBuf,
+
+        /// Write the CoRIM to FILE ("-" is standard output)
+        #[arg(long, value_name = "FILE")]
+        corim: PathBuf,
+
+        /// What identifies it [default: a name with the policy's hash]
+        #[arg(long, value_name = "TEXT")]
+        id: Option<String>,
+    },
 }
 
 impl Options {
@@ -86,6 +103,18 @@ impl Options {
                     claims::lines(&claims)
                 })?;
                 Ok(Exit::holds(holds))
+            }
+            Action::Export { policy, corim, id } => {
+                let policy = read(policy)?;
+                let id = match id {
+                    Some(id) => id.clone(),
+                    None => {
+                        let hash = Sha2.digest(&[policy.to_toml().as_bytes()]).to_string();
+                        format!("tdx-policy-{}", &hash[..32])
+                    }
+                };
+                output.write_file(corim, &tdx_agent::corim::from_policy(&policy, &id)?)?;
+                Ok(Exit::Success)
             }
         }
     }

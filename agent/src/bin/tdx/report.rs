@@ -2,15 +2,13 @@
 
 //! `tdx report`
 
+use crate::decoded;
 use crate::describe::Fields;
 use crate::exit::Exit;
 use crate::output::Output;
-use crate::{claims, input, reportdata};
-use anyhow::{bail, Result};
+use anyhow::Result;
 use clap::Args;
-use serde_json::json;
 use sha2::{Digest as _, Sha384};
-use std::path::PathBuf;
 use std::time::Duration;
 use tdx_agent::{Claim, Measured, Td};
 use tdx_uapi::{HashMismatch, TdReport};
@@ -20,20 +18,8 @@ use tdx_uapi::{HashMismatch, TdReport};
 /// A TDREPORT is what the TDX module says of this TD. It can be proved on this machine only; a Quote is for others.
 #[derive(Args, Debug)]
 pub(crate) struct Options {
-    /// Read the report from FILE instead ("-" is standard input); REPORTDATA is then what is expected
-    #[arg(value_name = "FILE")]
-    file: Option<PathBuf>,
-
     #[command(flatten)]
-    reportdata: reportdata::Options,
-
-    /// Write the 1024 bytes to FILE
-    #[arg(long, value_name = "FILE")]
-    out: Option<PathBuf>,
-
-    /// Print the value of one field only
-    #[arg(long, value_name = "NAME")]
-    field: Option<String>,
+    decoded: decoded::Options,
 }
 
 /// How long a report may take.
@@ -41,81 +27,18 @@ const LIMIT: Duration = Duration::from_secs(10);
 
 impl Options {
     pub(crate) fn run(&self, output: &Output) -> Result<Exit> {
-        let (bytes, expected) = match &self.file {
-            Some(file) => (input::read(file)?, self.reportdata.get()?),
-            None => {
-                let reportdata = self.reportdata.get_or_zeros()?;
-                (
-                    Td::open()?.report(&reportdata, LIMIT)?.to_vec(),
-                    Some(reportdata),
-                )
-            }
-        };
-        let report = match TdReport::parse(&bytes) {
+        let got = self
+            .decoded
+            .get(|reportdata| Ok(Td::open()?.report(reportdata, LIMIT)?.to_vec()))?;
+        let report = match TdReport::parse(&got.bytes) {
             Ok(report) => report,
-            Err(error) => {
-                let claims = [Claim::fails("report", error.to_string())];
-                output.print(&json!({ "holds": false, "claims": claims }), || {
-                    claims::lines(&claims)
-                })?;
-                return Ok(Exit::Refused);
-            }
+            Err(error) => return self.decoded.refuse(output, "report", error),
         };
-        if let Some(out) = &self.out {
-            output.write_file(out, &bytes)?;
-        }
         let mut checked = hashes(report);
-        let found = Measured::from(report).reportdata;
-        if let Some(expected) = expected {
-            let detail = match found == expected {
-                true => "it is what was asked for".to_owned(),
-                false => format!("found {found}, expected {expected}"),
-            };
-            checked.push(Claim::of("reportdata", found == expected, detail));
-        }
-        let holds = checked
-            .iter()
-            .all(|claim| claim.outcome != tdx_agent::Outcome::Fails);
-        print(
-            output,
-            &Fields::of_report(report),
-            &checked,
-            holds,
-            self.field.as_deref(),
-            self.out.is_some(),
-        )?;
-        Ok(Exit::holds(holds))
+        checked.extend(got.reportdata(Measured::from(report).reportdata));
+        self.decoded
+            .put(output, &got.bytes, &Fields::of_report(report), &checked)
     }
-}
-
-/// Prints fields and claims, or one field.
-pub(crate) fn print(
-    output: &Output,
-    fields: &Fields,
-    checked: &[Claim],
-    holds: bool,
-    field: Option<&str>,
-    is_written: bool,
-) -> Result<()> {
-    if let Some(name) = field {
-        let Some(value) = fields.get(name) else {
-            bail!(
-                "there is no field {name}, but {}",
-                fields.names().join(", ")
-            );
-        };
-        return output.print(&json!({ name: value }), || value.to_owned());
-    }
-    // Standard output may be where the bytes went.
-    if is_written && !output.is_json() {
-        return Ok(());
-    }
-    let mut json = fields.to_json();
-    json["claims"] = json!(checked);
-    json["holds"] = json!(holds);
-    output.print(&json, || {
-        format!("{}\n{}", fields.to_text(), claims::lines(checked))
-    })
 }
 
 fn hashes(report: &TdReport) -> Vec<Claim> {

@@ -10,9 +10,6 @@ use std::path::Path;
 use std::time::Duration;
 use vsock::{VsockAddr, VsockListener, VsockStream, VMADDR_CID_ANY};
 
-/// The port of AF_VSOCK where TDs look for a QGS.
-pub const QGS_VSOCK_PORT: u32 = 4050;
-
 /// What clients connect to.
 pub trait Listener: Send + Sync {
     /// A connection of a client.

@@ -1,45 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 
-//! Messages, without the length that precedes them on a stream.
+//! Requests read and responses written, without the length that precedes them on a stream. Every minor version is spoken, and
+//! answered with its own number.
 
 use crate::PlatformInfo;
-use std::fmt;
+use tdx_uapi::qgs::{ErrorCode, Header, MessageType, MAJOR_VERSION, PREFIX_LEN};
 use zerocopy::byteorder::little_endian::{U16, U32};
 use zerocopy::{FromBytes, IntoBytes};
-use zerocopy_derive::{FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned};
-
-/// The length of what precedes a message on a stream.
-pub const PREFIX_LEN: usize = 4;
 
 /// The length of the longest request that is read, in bytes: what Intel's service sets aside for one.
 pub const MAX_MESSAGE: usize = 4096 - PREFIX_LEN;
-
-/// The major version that is spoken. Every minor version is, and answered with its own number.
-const MAJOR_VERSION: u16 = 1;
-
-/// What every message begins with.
-#[derive(Clone, Debug, PartialEq, Eq, FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned)]
-#[repr(C)]
-pub struct Header {
-    /// 1.
-    pub major_version: U16,
-    /// 0 or 1.
-    pub minor_version: U16,
-    /// The kind of message: a [`MessageType`].
-    pub kind: U32,
-    /// The length of the whole message in bytes, with this header.
-    pub size: U32,
-    /// In a response, an [`ErrorCode`]; 0 otherwise.
-    pub error: U32,
-}
-
-/// The kind of a message.
-#[derive(Clone, Copy, PartialEq, Eq, Hash)]
-pub struct MessageType(pub u32);
-
-/// Why a request failed.
-#[derive(Clone, Copy, PartialEq, Eq, Hash)]
-pub struct ErrorCode(pub u32);
 
 /// A request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -78,85 +48,24 @@ pub struct RequestError {
     pub response: Option<(u16, MessageType)>,
 }
 
-impl MessageType {
-    /// Asks for a Quote.
-    pub const GET_QUOTE_REQ: Self = Self(0);
-    /// Answers with a Quote.
-    pub const GET_QUOTE_RESP: Self = Self(1);
-    /// Asks for collateral.
-    pub const GET_COLLATERAL_REQ: Self = Self(2);
-    /// Answers with collateral.
-    pub const GET_COLLATERAL_RESP: Self = Self(3);
-    /// Asks for the platform.
-    pub const GET_PLATFORM_INFO_REQ: Self = Self(4);
-    /// Answers with the platform.
-    pub const GET_PLATFORM_INFO_RESP: Self = Self(5);
-
-    /// The kind of response to this kind of request.
-    const fn response(self) -> Option<Self> {
-        match self {
-            Self::GET_QUOTE_REQ => Some(Self::GET_QUOTE_RESP),
-            Self::GET_COLLATERAL_REQ => Some(Self::GET_COLLATERAL_RESP),
-            Self::GET_PLATFORM_INFO_REQ => Some(Self::GET_PLATFORM_INFO_RESP),
-            _ => None,
-        }
-    }
-
-    /// The length of a response of this kind without its variable parts.
-    const fn fixed_len(self) -> usize {
-        let fields = match self {
-            Self::GET_COLLATERAL_RESP => 2 * 2 + 7 * 4,
-            Self::GET_PLATFORM_INFO_RESP => 2 * 2 + 2 * 4,
-            _ => 2 * 4,
-        };
-        size_of::<Header>() + fields
+/// The kind of response to this kind of request.
+const fn response_kind(request: MessageType) -> Option<MessageType> {
+    match request {
+        MessageType::GET_QUOTE_REQ => Some(MessageType::GET_QUOTE_RESP),
+        MessageType::GET_COLLATERAL_REQ => Some(MessageType::GET_COLLATERAL_RESP),
+        MessageType::GET_PLATFORM_INFO_REQ => Some(MessageType::GET_PLATFORM_INFO_RESP),
+        _ => None,
     }
 }
 
-impl ErrorCode {
-    /// The request succeeded.
-    pub const SUCCESS: Self = Self(0);
-    /// Something failed: the report is not one of this platform, or the request is not served.
-    pub const UNEXPECTED: Self = Self(0x12001);
-    /// A part of the request is missing or of a length that it cannot have.
-    pub const INVALID_PARAMETER: Self = Self(0x12003);
-    /// The major version is not 1.
-    pub const INVALID_VERSION: Self = Self(0x12004);
-    /// The message is no request.
-    pub const INVALID_TYPE: Self = Self(0x12005);
-    /// Lengths in the message contradict each other.
-    pub const INVALID_SIZE: Self = Self(0x12006);
-    /// A request has an error code.
-    pub const INVALID_CODE: Self = Self(0x12007);
-
-    /// The specification's name.
-    pub const fn name(self) -> Option<&'static str> {
-        Some(match self {
-            Self::SUCCESS => "QGS_MSG_SUCCESS",
-            Self::UNEXPECTED => "QGS_MSG_ERROR_UNEXPECTED",
-            Self::INVALID_PARAMETER => "QGS_MSG_ERROR_INVALID_PARAMETER",
-            Self::INVALID_VERSION => "QGS_MSG_ERROR_INVALID_VERSION",
-            Self::INVALID_TYPE => "QGS_MSG_ERROR_INVALID_TYPE",
-            Self::INVALID_SIZE => "QGS_MSG_ERROR_INVALID_SIZE",
-            Self::INVALID_CODE => "QGS_MSG_ERROR_INVALID_CODE",
-            _ => return None,
-        })
-    }
-}
-
-impl fmt::Debug for ErrorCode {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.name() {
-            Some(name) => f.write_str(name),
-            None => write!(f, "QGS error {:#x}", self.0),
-        }
-    }
-}
-
-impl fmt::Debug for MessageType {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "MessageType({})", self.0)
-    }
+/// The length of a response of this kind without its variable parts.
+const fn fixed_len(response: MessageType) -> usize {
+    let fields = match response {
+        MessageType::GET_COLLATERAL_RESP => 2 * 2 + 7 * 4,
+        MessageType::GET_PLATFORM_INFO_RESP => 2 * 2 + 2 * 4,
+        _ => 2 * 4,
+    };
+    size_of::<Header>() + fields
 }
 
 impl<'a> Request<'a> {
@@ -175,7 +84,7 @@ impl<'a> Request<'a> {
         };
         let minor_version = header.minor_version.get();
         let kind = MessageType(header.kind.get());
-        let response = kind.response().map(|kind| (minor_version, kind));
+        let response = response_kind(kind).map(|kind| (minor_version, kind));
         let error = |code, what| {
             Err(RequestError {
                 code,
@@ -269,7 +178,7 @@ pub fn platform_info_response(minor_version: u16, info: &PlatformInfo) -> Vec<u8
 
 /// The response that tells of a failure; all its lengths are 0.
 pub fn error_response(minor_version: u16, kind: MessageType, code: ErrorCode) -> Vec<u8> {
-    let fields = vec![0; kind.fixed_len() - size_of::<Header>()];
+    let fields = vec![0; fixed_len(kind) - size_of::<Header>()];
     response(minor_version, kind, code, &[&fields])
 }
 

@@ -7,7 +7,7 @@ use proptest::prelude::*;
 use std::sync::{Arc, LazyLock, Mutex};
 use std::time::Duration;
 use tdx_quoting::qgs::ErrorCode;
-use tdx_quoting::{Clock, GetQuoteStatus, PlatformConfig, QuoteReply, QuotingService};
+use tdx_quoting::{Clock, PlatformConfig, QuoteReply, QuoteStatus, QuotingService};
 use zerocopy::IntoBytes;
 
 /// A clock that a test sets.
@@ -42,7 +42,7 @@ fn fixture() -> (Fixture, QuotingService) {
 }
 
 const ERROR: QuoteReply = QuoteReply {
-    status: GetQuoteStatus::ERROR,
+    status: QuoteStatus::ERROR,
     data: Vec::new(),
 };
 
@@ -50,7 +50,7 @@ const ERROR: QuoteReply = QuoteReply {
 fn bare_report_gets_a_bare_quote() {
     let (fixture, service) = fixture();
     let reply = reply(&service, report().as_bytes());
-    assert_eq!(reply.status, GetQuoteStatus::SUCCESS);
+    assert_eq!(reply.status, QuoteStatus::SUCCESS);
     assert_eq!(
         fixture.verify(&reply.data).expect("accepted").status,
         "UpToDate"
@@ -61,7 +61,7 @@ fn bare_report_gets_a_bare_quote() {
 fn qgs_message_gets_a_qgs_message() {
     let (fixture, service) = fixture();
     let reply = reply(&service, &framed_request(1, report().as_bytes()));
-    assert_eq!(reply.status, GetQuoteStatus::SUCCESS);
+    assert_eq!(reply.status, QuoteStatus::SUCCESS);
     let (header, quote) = unframed(&reply.data);
     assert_eq!(header.error, ErrorCode::SUCCESS.0);
     assert_eq!(fixture.verify(quote).expect("accepted").status, "UpToDate");
@@ -81,7 +81,7 @@ fn refused_report_in_a_qgs_message_is_an_error_there() {
     let mut report = report();
     report.mac.mac[0] ^= 1;
     let reply = reply(&service, &framed_request(1, report.as_bytes()));
-    assert_eq!(reply.status, GetQuoteStatus::SUCCESS);
+    assert_eq!(reply.status, QuoteStatus::SUCCESS);
     let (header, quote) = unframed(&reply.data);
     assert_eq!(header.error, ErrorCode::UNEXPECTED.0);
     assert_eq!(quote, [0; 0]);
@@ -118,7 +118,7 @@ fn reply_comes_the_delay_after_the_request() {
     assert_eq!(service.poll(&first), None);
     clock.set(1050);
     let reply = service.poll(&first).expect("its time has come");
-    assert_eq!(reply.status, GetQuoteStatus::SUCCESS);
+    assert_eq!(reply.status, QuoteStatus::SUCCESS);
     assert_eq!(service.poll(&second), None);
     clock.set(2000);
     assert_eq!(service.poll(&second), Some(reply));
@@ -143,7 +143,7 @@ proptest! {
         }
         let reply = reply(&SERVICE, &input);
         prop_assert!(reply.data.len() <= SERVICE.enclave().quote_len() + 28);
-        if reply.status != GetQuoteStatus::SUCCESS {
+        if reply.status != QuoteStatus::SUCCESS {
             prop_assert_eq!(reply, ERROR);
         }
     }

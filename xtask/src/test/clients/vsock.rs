@@ -43,6 +43,8 @@ pub(super) fn vsock(context: &Context<'_>) -> Result<Verdict> {
     let nonce = random_reportdata()?;
     let (mut guest, prepare) = python::guest(context, "cctrusted_vm", "cctrusted.py", &nonce)?;
     guest.name = "QGS over vsock".into();
+    let tdx = host_cargo::static_program(paths, "tdx-agent", "tdx", &context.progress)?;
+    guest.files.push(tdx);
     // Its memory is the device's, too.
     for argument in [
         "-object".into(),
@@ -62,13 +64,18 @@ pub(super) fn vsock(context: &Context<'_>) -> Result<Verdict> {
             .arguments
             .push(("host.quote".into(), "service-unavailable".into()));
     }
+    let reportdata = python::hash(&nonce);
+    // The agent finds the usual port by itself.
     let script = format!(
         "{prepare} && modprobe vmw_vsock_virtio_transport && umount /sys/kernel/config && \
-         echo 'port = {PORT}' >/etc/tdx-attest.conf && python cctrusted.py vsock $nonce"
+         ./tdx quote --reportdata {} --out quote.tdx && \
+         echo 'port = {PORT}' >/etc/tdx-attest.conf && python cctrusted.py vsock $nonce && \
+         echo quote tdx $(od -An -v -tx1 quote.tdx | tr -d ' \\n')",
+        hex::encode(reportdata)
     );
     let output = context.succeed(&guest, &["sh", "-c", &script])?;
-    let expected = ["report vsock", "quote vsock"];
-    check(context, &output, &expected, &python::hash(&nonce))
+    let expected = ["report vsock", "quote vsock", "quote tdx"];
+    check(context, &output, &expected, &reportdata)
 }
 
 /// A program that serves somebody until this is dropped.
