@@ -89,7 +89,7 @@ fn banner(compared: bool, claims: &[Claim]) -> String {
             .iter()
             .any(|claim| claim.outcome == Outcome::Holds && claim.name.starts_with("events-"));
         let expected = if expected {
-            ", and that is what the policy expects"
+            ". What the policy expects holds, too"
         } else {
             ""
         };
@@ -99,12 +99,12 @@ fn banner(compared: bool, claims: &[Claim]) -> String {
         );
     } else {
         text.push_str(
-            "<div class=\"banner bad\" role=\"alert\"><p>✗ Not everything is as it should be.</p>\n<ul>\n",
+            "<div class=\"banner bad\"><p>✗ Not everything is as it should be.</p>\n<ul>\n",
         );
         for claim in failed(claims) {
             let _ = writeln!(
                 text,
-                "<li><b>{}</b> {}</li>",
+                "<li><b>{}:</b> {}</li>",
                 escape(claim.name),
                 linked(claim)
             );

@@ -222,6 +222,9 @@ impl Store {
             // Nobody else renames to it: the lock is held.
             if fs::symlink_metadata(&aside).is_err() {
                 fs::rename(&self.path, &aside)?;
+                // Where a folder has the sizes of its files, as FAT's do, a new name begins with nothing.
+                self.file.sync_all()?;
+                sync_folder(&self.path)?;
                 return Ok(aside.into());
             }
         }

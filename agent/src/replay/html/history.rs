@@ -2,7 +2,7 @@
 
 //! The history of a register: the events that led to its value, one after the other.
 
-use super::{about, escape, event_of, failed, linked, short, state, ROLES};
+use super::{about, brief, escape, event_of, failed, linked, short, state, ROLES};
 use crate::claim::{Claim, Outcome};
 use crate::replay::{Event, Replay, Source};
 use crate::Measured;
@@ -29,7 +29,7 @@ pub(super) fn section(
     for claim in about(claims, &register).filter(|claim| claim.outcome == Outcome::Fails) {
         let _ = writeln!(
             text,
-            "<p class=\"banner bad\"><b>{}</b> {}</p>",
+            "<p class=\"banner bad\"><b>{}:</b> {}</p>",
             escape(claim.name),
             linked(claim)
         );
@@ -113,6 +113,11 @@ fn event(event: &Event, value: &Digest, named: bool) -> String {
         Source::Ima => "IMA",
         Source::Runtime => "runtime",
     };
+    // What a log says of itself has digests that are told where they belong.
+    let description = match event.rtmr {
+        None => brief(&event.description),
+        Some(_) => event.description.clone(),
+    };
     let number = event.number;
     let open = if named { " open" } else { "" };
     let kind = event
@@ -123,7 +128,7 @@ fn event(event: &Event, value: &Digest, named: bool) -> String {
         "<li id=\"event-{number}\" class=\"{class}\" value=\"{number}\"><details{open}><summary>{mark}<span class=\"type\">{}</span> \
          <span class=\"what\">{}</span>",
         escape(kind),
-        escape(&event.description)
+        escape(&description)
     );
     if event.rtmr.is_some() || is_gap {
         let _ = write!(text, " <code class=\"then\">{}</code>", short(value));

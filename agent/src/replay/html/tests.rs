@@ -52,6 +52,11 @@ fn nothing_in_a_log_becomes_part_of_the_page() {
         assert!(!page.contains(tag), "{tag} in {page}");
     }
     assert_eq!(page.matches("</style>").count(), 1);
+    // The digest is of something else than the text.
+    assert!(
+        page.contains("✗ not true") && !page.contains("✓ agrees"),
+        "{page}"
+    );
     // As many tags as with a log that means no harm.
     let harmless = self::log("harmless");
     let logs = Logs {
