@@ -10,8 +10,10 @@ mod clients;
 mod context;
 mod debug_kernel;
 mod driver;
+mod evidence;
 mod firmware;
 mod obstacles;
+mod power_cut;
 mod quotes;
 mod selftest;
 mod source;
@@ -88,6 +90,8 @@ fn checks() -> impl Iterator<Item = &'static Check> {
         selftest::CHECKS,
         quotes::CHECKS,
         agent::CHECKS,
+        evidence::CHECKS,
+        power_cut::CHECKS,
         clients::CHECKS,
         boot::CHECKS,
         obstacles::CHECKS,
