@@ -7,14 +7,14 @@
 
 #![cfg(target_os = "linux")]
 
+mod boots;
+mod disk;
+
 use nix::fcntl::{Flock, FlockArg};
-use nix::mount::{mount, umount, MsFlags};
-use nix::sched::{unshare, CloneFlags};
 use nix::sys::ptrace;
-use nix::sys::resource::{setrlimit, Resource, RLIM_INFINITY};
-use nix::sys::signal::{signal, SigHandler, Signal};
+use nix::sys::signal::Signal;
 use nix::sys::wait::{waitpid, WaitStatus};
-use nix::unistd::{getgid, getuid, Pid};
+use nix::unistd::Pid;
 use std::fs::{self, File, OpenOptions};
 use std::os::unix::fs::FileExt as _;
 use std::os::unix::process::CommandExt as _;
@@ -44,9 +44,11 @@ fn main() -> ExitCode {
         return write_two(&Folder(folder.into()));
     }
     match env::var(ALONE).as_deref() {
-        Ok("limits") => return write_to_limits(),
-        Ok("mounts") => return own_mounts().map_or(ExitCode::FAILURE, |()| ExitCode::SUCCESS),
-        Ok("full disk") => return fill_disk(),
+        Ok("limits") => return disk::write_to_limits(),
+        Ok("mounts") => {
+            return disk::own_mounts().map_or(ExitCode::FAILURE, |()| ExitCode::SUCCESS)
+        }
+        Ok("full disk") => return disk::fill_disk(),
         _ => {}
     }
     let test = |name, run: fn()| {
@@ -79,14 +81,18 @@ fn main() -> ExitCode {
             "registers_of_the_firmware_are_refused",
             registers_of_the_firmware,
         ),
-        test("writing_may_fail_at_any_byte", || alone_succeeds("limits")),
-        test("full_disk_extends_nothing", || alone_succeeds("full disk"))
-            // Some systems let nobody but root mount anything.
-            .with_ignored_flag(!alone("mounts").0),
-        test("log_of_another_boot_is_kept", another_boot),
+        test("writing_may_fail_at_any_byte", || {
+            disk::alone_succeeds("limits")
+        }),
+        test("full_disk_extends_nothing", || {
+            disk::alone_succeeds("full disk")
+        })
+        // Some systems let nobody but root mount anything.
+        .with_ignored_flag(!disk::alone("mounts").0),
+        test("log_of_another_boot_is_kept", boots::another_boot),
         test(
             "beginning_that_another_boot_did_not_finish_is_no_obstacle",
-            unfinished_beginning,
+            boots::unfinished_beginning,
         ),
         test("locked_log_is_waited_for_until_the_deadline", locked_log),
     ];
@@ -378,206 +384,6 @@ fn registers_of_the_firmware() {
         assert!(matches!(result, Err(LogError::Register(_))));
     }
     assert!(!folder.log_path().exists());
-}
-
-/// Runs something in a process of its own. Returns whether it succeeded, and what it complained of.
-fn alone(what: &str) -> (bool, String) {
-    let program = env::current_exe().expect("this program");
-    let output = Command::new(program).env(ALONE, what).output();
-    let output = output.expect("to start");
-    let complaints = String::from_utf8_lossy(&output.stderr).into_owned();
-    (output.status.success(), complaints)
-}
-
-fn alone_succeeds(what: &str) {
-    let (succeeded, complaints) = alone(what);
-    assert!(succeeded, "{complaints}");
-}
-
-/// Lets a file grow to so many bytes and not beyond, as on a disk that is full then.
-fn limit_files(bytes: u64) {
-    setrlimit(Resource::RLIMIT_FSIZE, bytes, RLIM_INFINITY).expect("a limit");
-}
-
-/// Extends with files that may grow to any length that an extension leads through.
-fn write_to_limits() -> ExitCode {
-    // SAFETY: This ignores a signal, and there is no other handler of it.
-    unsafe { signal(Signal::SIGXFSZ, SigHandler::SigIgn) }.expect("a signal");
-    let mut seen = [0; 3];
-    let mut more = 0;
-    while seen[2] == 0 {
-        let (_keep, folder) = folder();
-        folder.extend("first").expect("an extension");
-        let len = fs::metadata(folder.log_path()).expect("a log").len();
-        limit_files(len + more);
-        let result = folder.extend("second");
-        limit_files(RLIM_INFINITY);
-        let (kind, expected) = match &result {
-            Err(LogError::Io { .. }) => (0, vec!["\"first\"", "\"third\""]),
-            Err(LogError::NotCompleted { .. }) => (1, vec!["\"first\"", "\"second\"", "\"third\""]),
-            Ok(false) => (2, vec!["\"first\"", "\"second\"", "\"third\""]),
-            other => panic!("{more} bytes: {other:?}"),
-        };
-        seen[kind] += 1;
-        let gap = folder.extend("third").expect("an extension");
-        assert!(!gap, "{more} bytes");
-        let (outcome, why, _) = folder.replayed();
-        assert_eq!(outcome, Outcome::Holds, "{more} bytes: {why}");
-        assert_eq!(folder.texts(), expected, "{more} bytes");
-        more += 5;
-    }
-    assert!(seen.iter().all(|times| *times > 0), "{seen:?}");
-    ExitCode::SUCCESS
-}
-
-/// Lets this process, which has one thread, mount what nobody else sees.
-fn own_mounts() -> nix::Result<()> {
-    let none = None::<&str>;
-    let (user, group) = (getuid(), getgid());
-    let mut flags = CloneFlags::CLONE_NEWNS;
-    if !user.is_root() {
-        flags |= CloneFlags::CLONE_NEWUSER;
-    }
-    unshare(flags)?;
-    if !user.is_root() {
-        let write = |file: &str, text: String| fs::write(format!("/proc/self/{file}"), text);
-        write("setgroups", "deny".into())
-            .and_then(|()| write("uid_map", format!("0 {user} 1")))
-            .and_then(|()| write("gid_map", format!("0 {group} 1")))
-            .map_err(|_| nix::errno::Errno::EPERM)?;
-    }
-    mount(none, "/", none, MsFlags::MS_REC | MsFlags::MS_PRIVATE, none)
-}
-
-fn fill_disk() -> ExitCode {
-    own_mounts().expect("mounts of its own");
-    let (keep, folder) = folder();
-    let disk = keep.path().join("disk");
-    fs::create_dir(&disk).expect("a folder");
-    let (tmpfs, size) = (Some("tmpfs"), Some("size=64k"));
-    mount(tmpfs, &disk, tmpfs, MsFlags::empty(), size).expect("a mount");
-    fill_up(&folder, &disk);
-    umount(&disk).expect("a mount");
-    ExitCode::SUCCESS
-}
-
-/// The identifier of this boot, and one of another.
-fn boots() -> [String; 2] {
-    let this = fs::read_to_string("/proc/sys/kernel/random/boot_id").expect("this is Linux");
-    let this = this.trim_end().to_owned();
-    let other = this.replace(|one: char| one != '-', "7");
-    [this, other]
-}
-
-/// Has the log be one of another boot, and gives what is in it.
-fn reboot(folder: &Folder) -> Vec<u8> {
-    let [this, other] = boots();
-    let mut log = fs::read(folder.log_path()).expect("a log");
-    let at = log
-        .windows(this.len())
-        .position(|bytes| bytes == this.as_bytes());
-    let at = at.expect("the log names its boot");
-    log[at..at + other.len()].copy_from_slice(other.as_bytes());
-    fs::write(folder.log_path(), &log).expect("a log");
-    fs::write(folder.registers(), [0; 192]).expect("a file");
-    log
-}
-
-fn another_boot() {
-    let (_keep, folder) = folder();
-    let [_, other] = boots();
-    let mut kept = Vec::new();
-    for end in ["", ".1", ".2"] {
-        folder.extend("one").expect("an extension");
-        let before = reboot(&folder);
-
-        // Who reads is told, and leaves it.
-        let read = folder.log().read(&folder, LIMIT, <[u8]>::to_vec);
-        assert!(
-            matches!(&read, Err(LogError::OtherBoot { found, .. }) if *found == other),
-            "{read:?}"
-        );
-        assert_eq!(fs::read(folder.log_path()).expect("a log"), before);
-
-        // Who writes begins a new one, and every old one is kept.
-        let event = NewEvent::text(RtmrIndex::Rtmr3, "two");
-        let recorded = folder
-            .log()
-            .extend(&folder, &event, LIMIT)
-            .expect("an extension");
-        assert!(!recorded.gap);
-        let aside = recorded.put_aside.expect("the old log");
-        assert_eq!(aside, folder.0.join(format!("log.{other}{end}")));
-        assert_eq!(folder.texts(), ["\"two\""]);
-        assert_eq!(folder.replayed().0, Outcome::Holds);
-        kept.push((aside, before));
-        for (aside, before) in &kept {
-            assert_eq!(fs::read(aside).expect("the old log"), *before);
-        }
-    }
-}
-
-fn unfinished_beginning() {
-    let (_keep, folder) = folder();
-    folder
-        .log()
-        .read(&folder, LIMIT, <[u8]>::len)
-        .expect("a log");
-    let beginning = reboot(&folder);
-    for len in (0..beginning.len()).step_by(3) {
-        let (_keep, folder) = self::folder();
-        fs::write(folder.log_path(), &beginning[..len]).expect("a log");
-        let event = NewEvent::text(RtmrIndex::Rtmr3, "one");
-        let recorded = folder
-            .log()
-            .extend(&folder, &event, LIMIT)
-            .expect("an extension");
-        assert_eq!(recorded.put_aside, None, "{len} bytes");
-        assert_eq!(folder.texts(), ["\"one\""], "{len} bytes");
-        assert_eq!(folder.replayed().0, Outcome::Holds, "{len} bytes");
-    }
-}
-
-fn fill_up(folder: &Folder, disk: &Path) {
-    let log = RuntimeLog::new(&disk.join("log")).expect("this is Linux");
-    let extend = |text: &str| log.extend(folder, &NewEvent::text(RtmrIndex::Rtmr3, text), LIMIT);
-    let long = "x".repeat(5000);
-    let mut times = 0;
-    let error = loop {
-        let before = folder.rtmr(RtmrIndex::Rtmr3).expect("a register");
-        match extend(&long) {
-            Ok(_) => times += 1,
-            Err(error) => {
-                assert_eq!(
-                    folder.rtmr(RtmrIndex::Rtmr3).expect("a register"),
-                    before,
-                    "extended without a record"
-                );
-                break error;
-            }
-        }
-    };
-    assert!(matches!(error, LogError::Io { .. }), "{error}");
-    assert!((2..10).contains(&times), "{times}");
-    // When there is room again, it goes on.
-    mount(
-        None::<&str>,
-        disk,
-        None::<&str>,
-        MsFlags::MS_REMOUNT,
-        Some("size=1m"),
-    )
-    .expect("a mount");
-    extend("at last").expect("an extension");
-    let bytes = log.read(folder, LIMIT, <[u8]>::to_vec).expect("a log");
-    let replay = Replay::new(&Logs {
-        runtime: Some(&bytes),
-        ..Logs::default()
-    })
-    .expect("a log");
-    let found = RtmrIndex::ALL.map(|rtmr| folder.rtmr(rtmr).expect("a register"));
-    assert_eq!(replay.registers, found);
-    assert_eq!(replay.extensions(RtmrIndex::Rtmr3).count(), times + 1);
 }
 
 fn locked_log() {
