@@ -2,11 +2,13 @@
 
 //! What is expected of a TD.
 
+mod events;
+
+pub use events::ExpectedEvent;
+
 use crate::claim::Claim;
-use crate::replay::{Event, Replay};
 use crate::{Measured, ReportData};
 use serde::{Deserialize, Serialize};
-use tdx_call::RtmrIndex;
 use tdx_uapi::Attributes;
 
 /// What is expected of a TD, as a file in TOML:
@@ -108,20 +110,6 @@ pub struct TdPolicy {
     pub events: Vec<ExpectedEvent>,
 }
 
-/// An event that is expected.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-#[non_exhaustive]
-pub struct ExpectedEvent {
-    /// The number of its register.
-    pub rtmr: u8,
-    /// What the register is extended with.
-    pub digest: String,
-    /// What the event said of it, for people.
-    #[serde(default)]
-    pub says: String,
-}
-
 /// Why a text is no policy.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
@@ -138,6 +126,12 @@ pub enum PolicyError {
         found: String,
         /// How long it must be.
         digits: usize,
+    },
+    /// An event is of a register that there is not.
+    #[error("not a policy: an event is of RTMR{found}, and a TD has RTMR0 to RTMR3")]
+    Register {
+        /// The register's number.
+        found: u8,
     },
     /// There is no such TCB status.
     #[error("not a policy: there is no TCB status {found:?} that can be accepted, but {}", TCB_STATUSES.join(", "))]
@@ -175,22 +169,30 @@ impl Policy {
         Ok(policy)
     }
 
-    /// Checks that all values are of the right form.
+    /// Checks that all values are of the right form, those of events among them.
     ///
     /// # Errors
     ///
-    /// [`PolicyError::Value`] and [`PolicyError::Status`].
+    /// [`PolicyError::Value`], [`PolicyError::Register`] and [`PolicyError::Status`].
     pub fn check(&self) -> Result<(), PolicyError> {
-        for (name, digits, values) in self.td.lists() {
-            for found in values.into_iter().flatten() {
-                if found.len() != digits || !found.bytes().all(|digit| digit.is_ascii_hexdigit()) {
-                    return Err(PolicyError::Value {
-                        name,
-                        found: found.clone(),
-                        digits,
-                    });
-                }
+        let events = self.td.events.iter().map(|event| &event.digest);
+        let events = events.map(|digest| ("events.digest", 96, digest));
+        let lists = self.td.lists().into_iter();
+        let values = lists.flat_map(|(name, digits, values)| {
+            let values = values.into_iter().flatten();
+            values.map(move |value| (name, digits, value))
+        });
+        for (name, digits, found) in values.chain(events) {
+            if found.len() != digits || !found.bytes().all(|digit| digit.is_ascii_hexdigit()) {
+                return Err(PolicyError::Value {
+                    name,
+                    found: found.clone(),
+                    digits,
+                });
             }
+        }
+        if let Some(event) = self.td.events.iter().find(|event| event.rtmr > 3) {
+            return Err(PolicyError::Register { found: event.rtmr });
         }
         match self
             .tcb
@@ -226,35 +228,6 @@ impl Policy {
                     name,
                     format!("found {found}, expected {}", alternatives(values)),
                 )
-            });
-        }
-        claims
-    }
-
-    /// Whether the events of logs are those that are expected.
-    pub fn event_claims(&self, replay: &Replay) -> Vec<Claim> {
-        const NAMES: [&str; 4] = [
-            "events-rtmr0",
-            "events-rtmr1",
-            "events-rtmr2",
-            "events-rtmr3",
-        ];
-        let mut claims = Vec::new();
-        for rtmr in RtmrIndex::ALL {
-            let name = NAMES[rtmr as usize];
-            let expected: Vec<_> = self
-                .td
-                .events
-                .iter()
-                .filter(|event| event.rtmr == rtmr as u8)
-                .collect();
-            if expected.is_empty() {
-                continue;
-            }
-            let found: Vec<_> = replay.extensions(rtmr).collect();
-            claims.push(match first_difference(&found, &expected) {
-                None => Claim::holds(name, format!("{} events", found.len())),
-                Some(why) => Claim::fails(name, why),
             });
         }
         claims
@@ -321,18 +294,6 @@ impl TdPolicy {
         })
     }
 
-    /// Expects the events of these logs.
-    pub fn expect_events(&mut self, replay: &Replay) {
-        let expected = replay.events.iter().filter_map(|event| {
-            Some(ExpectedEvent {
-                rtmr: event.rtmr?,
-                digest: event.digest?.to_string(),
-                says: format!("{} {}", event.event_type, event.description),
-            })
-        });
-        self.events = expected.collect();
-    }
-
     /// The values that a TD has now, except for those in `without`.
     pub fn of(measured: &Measured, without: &[&str]) -> Self {
         let mut policy = Self::default();
@@ -362,39 +323,6 @@ pub(crate) fn reportdata(measured: &Measured, expected: Option<&ReportData>) -> 
         Some(expected) => {
             Claim::fails(NAME, format!("found {}, expected {expected}", measured.reportdata))
         }
-    }
-}
-
-/// Where events differ from what is expected.
-fn first_difference(found: &[&Event], expected: &[&ExpectedEvent]) -> Option<String> {
-    let says = |event: &Event| format!("{} {}", event.event_type, event.description);
-    let is = |found: &Event, expected: &ExpectedEvent| {
-        found
-            .digest
-            .is_some_and(|digest| digest.to_string().eq_ignore_ascii_case(&expected.digest))
-    };
-    for (found, expected) in found.iter().zip(expected) {
-        if !is(found, expected) {
-            let digests = match says(found) == expected.says {
-                true => ", of which the contents differ".to_owned(),
-                false => String::new(),
-            };
-            return Some(format!(
-                "event {} is {}, expected {}{digests}",
-                found.number,
-                says(found),
-                expected.says
-            ));
-        }
-    }
-    match (found.get(expected.len()), expected.get(found.len())) {
-        (Some(extra), _) => Some(format!(
-            "event {} ({}) was not expected",
-            extra.number,
-            says(extra)
-        )),
-        (_, Some(missing)) => Some(format!("the log ends before {}", missing.says)),
-        (None, None) => None,
     }
 }
 

@@ -77,6 +77,9 @@ pub struct Event {
     /// The register's value from then on.
     #[serde(serialize_with = "as_text")]
     pub value: Option<Digest>,
+    /// The register's value as a runtime log noted it there, before an extension or where it found another one.
+    #[serde(serialize_with = "as_text", skip_serializing_if = "Option::is_none")]
+    pub noted: Option<Digest>,
     /// Whether the digest is that of what the event says; nothing if the log does not have what was measured.
     pub data_holds: Option<bool>,
 }
@@ -115,6 +118,13 @@ fn as_texts<S: serde::Serializer>(digests: &[Digest; 4], serializer: S) -> Resul
     digests
         .map(|digest| digest.to_string())
         .serialize(serializer)
+}
+
+impl Event {
+    /// Whether a runtime log says here that something else had extended the register.
+    pub fn is_gap(&self) -> bool {
+        self.source == Source::Runtime && self.rtmr.is_none() && self.description.starts_with(GAP)
+    }
 }
 
 impl Replay {
@@ -166,6 +176,7 @@ impl Replay {
                 digest: event.digest().copied(),
                 description: describe(source, &event),
                 value: rtmr.map(|rtmr| registers[rtmr]),
+                noted: noted(source, &event),
                 data_holds: match event.check(&Sha2) {
                     DataCheck::Holds => Some(true),
                     DataCheck::Differs => Some(false),
@@ -224,13 +235,16 @@ impl Replay {
             (None, [first, ..]) => Claim::fails(
                 NAME,
                 format!(
-                    "what event {} says ({} {}) is not what its digest is of",
-                    first.number, first.event_type, first.description
+                    "what event {} of {} says ({} {}) is not what its digest is of",
+                    first.number, first.register, first.event_type, first.description
                 ),
             ),
         }
     }
 }
+
+/// What a note of a gap begins with.
+const GAP: &str = "something that is not in this log";
 
 fn broken(name: &str, error: &EventError) -> String {
     format!("the {name} log: {error}")
@@ -252,15 +266,27 @@ fn describe(source: Source, event: &tdx_firmware::event_log::Event<'_>) -> Strin
             }
             Some(Note::Abandoned) => return "the extension did not happen".into(),
             Some(Note::Gap { found }) => {
-                return format!(
-                    "something that is not in this log extended the register; it was then {found}"
-                )
+                return format!("{GAP} extended the register; it was then {found}")
             }
             _ => {}
         }
     }
     let _ = source;
     event.decode().to_string()
+}
+
+/// The register's value as a runtime log noted it.
+fn noted(source: Source, event: &tdx_firmware::event_log::Event<'_>) -> Option<Digest> {
+    #[cfg(target_os = "linux")]
+    if source == Source::Runtime {
+        return match Note::of(event)? {
+            Note::Intent { before, .. } => Some(before),
+            Note::Gap { found } => Some(found),
+            _ => None,
+        };
+    }
+    let _ = (source, event);
+    None
 }
 
 /// For events of programs, whose data is what was measured if they are of this type.

@@ -21,7 +21,12 @@
 //! they do. What extends without it is noticed by the next one that does: the register then has not the value with which the
 //! log ends, and a *gap* is noted.
 //!
-//! A log is of one boot: after another one the registers have begun anew, and the file is put aside.
+//! # One log for each boot
+//!
+//! With a boot the registers begin anew, and so does the log: its first event names the boot. A log on a disk that a TD was
+//! cut off from, by its host or by a failure of power, is that of an earlier boot then. Whoever extends a register next puts
+//! it aside, under a name with that boot's identifier, and begins a new one; [`Recorded::put_aside`] says where it is. Who
+//! only reads leaves it where it is and gets [`LogError::OtherBoot`]: what it says is not of the registers that there are now.
 
 mod note;
 mod recover;
@@ -33,7 +38,7 @@ use crate::{Deadline, Error, Td};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
-use store::Store;
+use store::{OtherBoot, Store};
 use tdx_call::RtmrIndex;
 use tdx_firmware::{EventType, HashEngine as _, Sha2};
 use tdx_uapi::Digest;
@@ -119,6 +124,8 @@ pub struct Recorded {
     pub value: Digest,
     /// Whether something that is not in the log has extended the register since the log's last event.
     pub gap: bool,
+    /// Where the log of an earlier boot is now, if there was one.
+    pub put_aside: Option<PathBuf>,
 }
 
 /// Why nothing was recorded, or not for sure.
@@ -144,6 +151,16 @@ pub enum LogError {
         path: PathBuf,
         /// What is wrong with it.
         why: String,
+    },
+    /// The log is of another boot, in which the registers were others.
+    #[error("{} is the log of boot {found}, and this is boot {now}: the registers have begun anew", .path.display())]
+    OtherBoot {
+        /// The file.
+        path: PathBuf,
+        /// The boot that it is of.
+        found: String,
+        /// The boot that this is.
+        now: String,
     },
     /// The file could not be used. Nothing was extended.
     #[error("{}: {source}; nothing was extended", .path.display())]
@@ -215,7 +232,7 @@ impl RuntimeLog {
                 found: event.data.len(),
             });
         }
-        let mut store = Store::open(&self.path, &self.boot, deadline.into())?;
+        let mut store = Store::open(&self.path, &self.boot, OtherBoot::PutAside, deadline.into())?;
         let mut gap = recover::recover(&mut store, registers)?;
 
         let before = registers.rtmr(event.rtmr)?;
@@ -248,21 +265,25 @@ impl RuntimeLog {
             store.note_gap(event.rtmr, &value)?;
             gap = true;
         }
-        Ok(Recorded { value, gap })
+        Ok(Recorded {
+            value,
+            gap,
+            put_aside: store.put_aside,
+        })
     }
 
     /// Completes what a writer that was killed left, and gives the log to `use_it` while nobody can extend it.
     ///
     /// # Errors
     ///
-    /// [`LogError`].
+    /// [`LogError`]; among them [`LogError::OtherBoot`].
     pub fn read<T>(
         &self,
         registers: &impl RtmrAccess,
         deadline: impl Into<Deadline>,
         use_it: impl FnOnce(&[u8]) -> T,
     ) -> Result<T, LogError> {
-        let mut store = Store::open(&self.path, &self.boot, deadline.into())?;
+        let mut store = Store::open(&self.path, &self.boot, OtherBoot::Refuse, deadline.into())?;
         recover::recover(&mut store, registers)?;
         Ok(use_it(store.bytes()))
     }

@@ -265,7 +265,7 @@ fn evidence_is_believed_if_its_logs_lead_to_the_registers() {
     let fixture = Fixture::new();
     let honest = logs("root=/dev/vda1", &["app 1", "app 2"]);
     evidence(&fixture, &honest, &honest);
-    let (status, policy) = fixture.tdx("policy new --events --evidence evidence");
+    let (status, policy) = fixture.tdx("policy new --from evidence");
     assert_eq!(status, 0, "{policy}");
     fixture.write("policy", policy.as_bytes());
     assert_believed(fixture.verify("evidence --policy policy"));

@@ -11,9 +11,11 @@ mod context;
 mod debug_kernel;
 mod differential;
 mod driver;
+mod evidence;
 mod firmware;
 mod fuzz;
 mod obstacles;
+mod power_cut;
 mod quotes;
 mod selftest;
 mod source;
@@ -91,6 +93,8 @@ fn checks() -> impl Iterator<Item = &'static Check> {
         selftest::CHECKS,
         quotes::CHECKS,
         agent::CHECKS,
+        evidence::CHECKS,
+        power_cut::CHECKS,
         clients::CHECKS,
         boot::CHECKS,
         obstacles::CHECKS,

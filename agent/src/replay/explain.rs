@@ -19,7 +19,7 @@ pub(super) fn mismatch(replay: &Replay, rtmr: RtmrIndex, found: &Digest) -> Opti
     let why = ends_early(&events, found)
         .or_else(|| extra_event(&events, found))
         .or_else(|| wrong_order(&events, found))
-        .or_else(|| gap(replay, rtmr))
+        .or_else(|| unlogged(replay, rtmr, found))
         .unwrap_or_else(|| unknown(&events, rtmr));
     Some(why)
 }
@@ -35,7 +35,19 @@ fn ends_early(events: &[&Event], found: &Digest) -> Option<String> {
         1 => " and one more".into(),
         more => format!(" and {more} more"),
     };
-    Some(format!("{}{others} in the log did not happen", name(first)))
+    let all = first.source == Source::Runtime
+        && reached
+            .checked_sub(1)
+            .is_none_or(|before| events[before].source != Source::Runtime);
+    let hint = if all {
+        ", unless the runtime log is that of another boot"
+    } else {
+        ""
+    };
+    Some(format!(
+        "{}{others} in the log did not happen{hint}",
+        name(first)
+    ))
 }
 
 /// One of the events did not happen.
@@ -71,31 +83,57 @@ fn wrong_order(events: &[&Event], found: &Digest) -> Option<String> {
         })
 }
 
-/// The runtime log itself notes where something else extended the register.
-fn gap(replay: &Replay, rtmr: RtmrIndex) -> Option<String> {
+/// The runtime log notes values of the register, by which it is known where something else extended it.
+fn unlogged(replay: &Replay, rtmr: RtmrIndex, found: &Digest) -> Option<String> {
     let register = format!("RTMR{}", rtmr as u8);
-    let note = replay.events.iter().find(|event| {
-        event.source == Source::Runtime
-            && event.register == register
-            && event
-                .description
-                .starts_with("something that is not in this log")
-    })?;
-    let before = replay.events[..note.number - 1]
+    let mut value = Digest::ZERO;
+    let mut last = None;
+    let mut places = Vec::new();
+    // The values that the register has had since the last place, and what then extended it.
+    let mut since = Vec::new();
+    for event in replay
+        .events
         .iter()
-        .rev()
-        .find(|event| event.rtmr == Some(rtmr as u8));
-    Some(match before {
-        Some(before) => format!("after {} something extended the register without logging it", name(before)),
-        None => "before the first event of the runtime log something extended the register without logging it".into(),
-    })
+        .filter(|event| event.register == register)
+    {
+        if let Some(noted) = event.noted.filter(|noted| *noted != value) {
+            places.push(last);
+            since.clear();
+            value = noted;
+        }
+        if let Some(digest) = event.digest.filter(|_| event.rtmr.is_some()) {
+            since.push((value, event));
+            value = Sha2.digest(&[&value.0, &digest.0]);
+            last = Some(event);
+        }
+    }
+    let (first, more) = places.split_first()?;
+    let place = first.map_or_else(
+        || "before the first event of the log".to_owned(),
+        |event| format!("after {}", name(event)),
+    );
+    let again = if more.is_empty() {
+        ""
+    } else {
+        ", and again later"
+    };
+    // What came last is not in the log either way, and nothing says so but the register.
+    let end = match since.iter().find(|(before, _)| before == found) {
+        _ if value == *found => String::new(),
+        Some((_, event)) => format!("; {} in the log did not happen", name(event)),
+        None => ", and again after the last event".into(),
+    };
+    Some(format!(
+        "{place} something extended {register} without logging it{again}{end}"
+    ))
 }
 
 fn unknown(events: &[&Event], rtmr: RtmrIndex) -> String {
     match (events.last(), rtmr) {
-        (None, _) => "it was extended, and no log tells of it".into(),
+        (None, _) => format!("RTMR{} was extended, and no log tells of it", rtmr as u8),
         (Some(last), RtmrIndex::Rtmr2 | RtmrIndex::Rtmr3) => format!(
-            "an event of the log was changed, or something extended the register and no log tells of it; the last one in the log is {}",
+            "something extended RTMR{} after {} without logging it, or an event of the log was changed",
+            rtmr as u8,
             name(last)
         ),
         (Some(_), _) => "an event of the log was changed, added or removed; a policy with events tells which".into(),

@@ -36,6 +36,7 @@ pub(super) fn add(replay: &mut Replay, list: &[u8]) {
                 digest: Some(digest),
                 description: fields.last().unwrap_or_default().to_owned(),
                 value: Some(value),
+                noted: None,
                 data_holds: None,
             });
         }

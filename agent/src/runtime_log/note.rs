@@ -4,7 +4,7 @@
 
 use tdx_call::RtmrIndex;
 use tdx_firmware::event_log::algorithm::SHA384;
-use tdx_firmware::event_log::{Event, LogWriter};
+use tdx_firmware::event_log::{Event, EventLog, LogWriter};
 use tdx_firmware::{EventType, HashEngine as _, MrIndex, Sha2};
 use tdx_uapi::{Digest, DIGEST_LEN};
 
@@ -112,6 +112,18 @@ pub(super) fn event(
     bytes.extend((data.len() as u32).to_le_bytes());
     bytes.extend(data);
     bytes
+}
+
+/// Whether whoever began this log, in whichever boot, did not get to the end of its beginning. Nothing was recorded then.
+pub(super) fn is_unfinished(bytes: &[u8]) -> bool {
+    /// What is before the first digest, which differs from boot to boot.
+    const COMMON: usize = HEADER_LEN + 4 + 4 + 4 + 2;
+    let common = bytes.len().min(COMMON);
+    let whole = || {
+        let log = EventLog::parse(bytes).ok()?;
+        log.events().next()?.ok()
+    };
+    bytes[..common] == beginning("")[..common] && whole().is_none()
 }
 
 /// What a log begins with: the header, and the note of which boot it is.

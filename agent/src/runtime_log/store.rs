@@ -24,11 +24,30 @@ pub(super) struct Store {
     file: Flock<File>,
     /// What is in the file: the header, and whole events.
     bytes: Vec<u8>,
+    /// Where the log of an earlier boot is that was in the place of this one.
+    pub(super) put_aside: Option<PathBuf>,
 }
+
+/// What is done with the log of another boot.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum OtherBoot {
+    /// It is put aside, and a new log is begun.
+    PutAside,
+    /// It is left as it is.
+    Refuse,
+}
+
+/// How many characters of a boot's identifier go into the name of a file. A real one has 36.
+const MAX_BOOT: usize = 64;
 
 impl Store {
     /// Opens and locks the log of a boot, and removes an event that was not written to its end.
-    pub(super) fn open(path: &Path, boot: &str, deadline: Deadline) -> Result<Self, LogError> {
+    pub(super) fn open(
+        path: &Path,
+        boot: &str,
+        other_boot: OtherBoot,
+        deadline: Deadline,
+    ) -> Result<Self, LogError> {
         let io = |source| LogError::Io {
             path: path.to_owned(),
             source,
@@ -43,6 +62,7 @@ impl Store {
                 .create(folder)
                 .map_err(io)?;
         }
+        let mut put_aside = None;
         loop {
             let file = OpenOptions::new()
                 .read(true)
@@ -58,30 +78,31 @@ impl Store {
             }
             let mut bytes = Vec::new();
             file.read_to_end(&mut bytes).map_err(io)?;
-            let beginning = note::beginning(boot);
-            if beginning.starts_with(&bytes) && bytes.len() < beginning.len() {
-                // New, or whoever began it did not get to the end.
-                let mut store = Self {
-                    path: path.to_owned(),
-                    file,
-                    bytes: Vec::new(),
-                };
-                store.cut(0).map_err(io)?;
-                store.append(&beginning).map_err(io)?;
-                sync_folder(path).map_err(io)?;
-                return Ok(store);
-            }
             let mut store = Self {
                 path: path.to_owned(),
                 file,
                 bytes,
+                put_aside: put_aside.take(),
             };
-            if store.boot()? != boot.as_bytes() {
-                store.put_aside().map_err(io)?;
-                continue;
+            if note::is_unfinished(&store.bytes) {
+                store.cut(0).map_err(io)?;
+                store.append(&note::beginning(boot)).map_err(io)?;
+                sync_folder(path).map_err(io)?;
+                return Ok(store);
             }
-            store.cut_torn()?;
-            return Ok(store);
+            let found = store.boot()?;
+            if found == boot {
+                store.cut_torn()?;
+                return Ok(store);
+            }
+            if other_boot == OtherBoot::Refuse {
+                return Err(LogError::OtherBoot {
+                    path: path.to_owned(),
+                    found,
+                    now: boot.to_owned(),
+                });
+            }
+            put_aside = Some(store.put_aside(&found).map_err(io)?);
         }
     }
 
@@ -179,31 +200,35 @@ impl Store {
     }
 
     /// Which boot the log is of.
-    fn boot(&self) -> Result<Vec<u8>, LogError> {
+    fn boot(&self) -> Result<String, LogError> {
         let log = EventLog::parse(&self.bytes).map_err(|error| self.not_a_log(error))?;
         let first = log.events().next().and_then(Result::ok);
         match first.as_ref().and_then(Note::of) {
-            Some(Note::Boot(boot)) => Ok(boot.to_owned()),
+            Some(Note::Boot(boot)) => Ok(String::from_utf8_lossy(boot).into_owned()),
             _ => Err(self.not_a_log("it does not say which boot it is of")),
         }
     }
 
-    /// Renames the log of another boot.
-    fn put_aside(&mut self) -> io::Result<()> {
-        let boot = self.boot().map_err(io::Error::other)?;
-        let boot: String = String::from_utf8_lossy(&boot)
-            .chars()
-            .map(|one| {
-                if one.is_ascii_alphanumeric() {
-                    one
-                } else {
-                    '-'
-                }
-            })
-            .collect();
-        let mut aside = self.path.clone().into_os_string();
-        aside.push(format!(".{boot}"));
-        fs::rename(&self.path, aside)
+    /// Renames the log of another boot, to a name that no file has, and returns that.
+    fn put_aside(&self, boot: &str) -> io::Result<PathBuf> {
+        let boot = boot.replace(|one: char| !one.is_ascii_alphanumeric(), "-");
+        let boot: String = boot.chars().take(MAX_BOOT).collect();
+        for number in 0.. {
+            let mut aside = self.path.clone().into_os_string();
+            aside.push(format!(".{boot}"));
+            if number != 0 {
+                aside.push(format!(".{number}"));
+            }
+            // Nobody else renames to it: the lock is held.
+            if fs::symlink_metadata(&aside).is_err() {
+                fs::rename(&self.path, &aside)?;
+                // Where a folder has the sizes of its files, as FAT's do, a new name begins with nothing.
+                self.file.sync_all()?;
+                sync_folder(&self.path)?;
+                return Ok(aside.into());
+            }
+        }
+        unreachable!("there are fewer files than numbers")
     }
 
     /// Removes an event at the end that was not written wholly.

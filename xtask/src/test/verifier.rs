@@ -105,7 +105,7 @@ impl Verifier {
     }
 
     /// Has the platform of `td` written into a folder, with what else there is to say of it.
-    fn platform(&self, td: &Path, arguments: &[&str]) -> Result<PathBuf> {
+    pub(super) fn platform(&self, td: &Path, arguments: &[&str]) -> Result<PathBuf> {
         let folder = tempfile::Builder::new()
             .tempdir_in(self.folder.path())?
             .keep();

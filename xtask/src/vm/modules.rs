@@ -30,7 +30,10 @@ pub(super) const WANTED: &[&str] = &[
     "qemu_fw_cfg",
     // What a program under test may want of a machine.
     "loop",
+    "nls_ascii",
+    "nls_cp437",
     "overlay",
+    "vfat",
     "virtio_blk",
     "virtio_net",
     "virtio_rng",

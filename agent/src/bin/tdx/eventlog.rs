@@ -51,7 +51,11 @@ enum Form {
 
 impl Options {
     pub(crate) fn run(&self, output: &Output) -> Result<Exit> {
-        let found = self.logs.find()?;
+        let mut found = self.logs.find()?;
+        if let Some(earlier) = found.earlier.take() {
+            output.note(&earlier.why);
+            found.runtime = Some(earlier.log);
+        }
         if found.boot.is_none() && found.runtime.is_none() {
             ensure!(
                 self.format == Form::Text,

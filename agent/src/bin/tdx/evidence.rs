@@ -10,7 +10,7 @@ use anyhow::Result;
 use clap::Args;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
-use tdx_agent::runtime_log::RuntimeLog;
+use tdx_agent::runtime_log::{LogError, RuntimeLog};
 use tdx_agent::{Error, Evidence, Td};
 
 /// Collect what a verifier wants to see: Quote and logs, in one file
@@ -47,9 +47,15 @@ impl Options {
         let (quote, runtime_log) = if self.runtime_log.exists() {
             // Under the log's lock, so that Quote and log are of the same moment.
             let log = RuntimeLog::new(&self.runtime_log)?;
-            log.read(&td, LIMIT, |bytes| {
+            match log.read(&td, LIMIT, |bytes| {
                 quote().map(|quote| (quote, Some(bytes.to_vec())))
-            })??
+            }) {
+                Err(error @ LogError::OtherBoot { .. }) => {
+                    output.note(&format!("{error}; it is left out"));
+                    (quote()?, None)
+                }
+                read => read??,
+            }
         } else {
             (quote()?, None)
         };

@@ -3,6 +3,7 @@
 //! What the exit status says.
 
 use std::process::ExitCode;
+use tdx_agent::runtime_log::LogError;
 use tdx_agent::{Error, Step};
 
 /// What the exit status says.
@@ -30,6 +31,14 @@ Exit status:
   4  this machine cannot do it: no TD, no driver, no permission
   5  a service did not answer, or not in time; trying again may help";
 
+/// The library's error that an error is, by itself or in a runtime log's.
+pub(crate) fn known(error: &anyhow::Error) -> Option<&Error> {
+    match error.downcast_ref() {
+        Some(LogError::Access(error)) => Some(error),
+        _ => error.downcast_ref(),
+    }
+}
+
 impl From<Exit> for ExitCode {
     fn from(exit: Exit) -> Self {
         Self::from(exit as u8)
@@ -48,7 +57,10 @@ impl Exit {
 
     /// What an error amounts to.
     pub(crate) fn of(error: &anyhow::Error) -> Self {
-        match error.downcast_ref::<Error>() {
+        if let Some(LogError::Locked { .. }) = error.downcast_ref() {
+            return Self::NoAnswer;
+        }
+        match known(error) {
             Some(
                 Error::NotATd { .. }
                 | Error::NoDriver { .. }

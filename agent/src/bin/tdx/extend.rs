@@ -67,9 +67,17 @@ impl Options {
             "digest": event.digest.to_string(),
             "value": recorded.value.to_string(),
             "gap": recorded.gap,
+            "put_aside": recorded.put_aside,
         });
         output.print(&json, || {
             let mut text = format!("RTMR{} {}\n", self.rtmr, recorded.value);
+            if let Some(path) = &recorded.put_aside {
+                text.push_str(&format!(
+                    "{} was the log of an earlier boot, and is {} now.\n",
+                    self.runtime_log.display(),
+                    path.display()
+                ));
+            }
             if recorded.gap {
                 text.push_str(&format!(
                     "{BAD}Something has extended this register without logging it.{BAD:#} `tdx replay` says where.\n"

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 use tdx_agent::cel::{self, CcLogs};
 use tdx_agent::replay::{Logs, Replay};
-use tdx_agent::runtime_log::RuntimeLog;
+use tdx_agent::runtime_log::{LogError, RuntimeLog};
 use tdx_agent::{Error, Evidence, Measured, ReportData, Td};
 use tdx_uapi::quote::Quote;
 use tdx_uapi::TdReport;
@@ -50,9 +50,38 @@ pub(crate) struct Found {
     pub(crate) runtime: Option<Vec<u8>>,
     pub(crate) ima: Option<Vec<u8>>,
     pub(crate) measured: Option<Measured>,
+    /// A runtime log that is not of this boot, and so is left out.
+    pub(crate) earlier: Option<Earlier>,
+}
+
+/// The runtime log of an earlier boot.
+#[derive(Debug)]
+pub(crate) struct Earlier {
+    pub(crate) log: Vec<u8>,
+    /// Why it is left out.
+    pub(crate) why: String,
 }
 
 impl Found {
+    /// What is in evidence.
+    pub(crate) fn of_evidence(json: &[u8]) -> Result<Self> {
+        let evidence = Evidence::from_json(json)?;
+        let measured = Quote::parse(&evidence.quote)
+            .ok()
+            .map(|quote| Measured::from(&quote));
+        Ok(Self {
+            boot: evidence.cc_eventlog,
+            runtime: evidence.runtime_log,
+            ima: evidence.ima,
+            measured,
+            earlier: None,
+        })
+    }
+
+    pub(crate) const fn has_logs(&self) -> bool {
+        self.boot.is_some() || self.runtime.is_some() || self.ima.is_some()
+    }
+
     pub(crate) fn replay(&self) -> Result<Replay> {
         let logs = Logs {
             boot: self.boot.as_deref(),
@@ -64,21 +93,35 @@ impl Found {
 }
 
 impl Options {
+    /// Whether files of logs are named.
+    pub(crate) const fn are_named(&self) -> bool {
+        self.log.is_some()
+            || self.ccel.is_some()
+            || self.runtime_log.is_some()
+            || self.ima.is_some()
+            || self.evidence.is_some()
+    }
+
     /// Finds the logs, and the registers of this TD if they are of it.
     pub(crate) fn find(&self) -> Result<Found> {
         if let Some(path) = &self.evidence {
-            return of_evidence(&input::read(path)?);
-        }
-        let Some(path) = self.log.as_deref().or(self.ccel.as_deref()) else {
-            return self.of_this_td();
-        };
-        let bytes = input::read(path)?;
-        if self.log.is_some() && bytes.starts_with(b"{") {
-            return of_evidence(&bytes);
+            return of_evidence_file(path, &input::read(path)?);
         }
         let mut found = Found::default();
-        let logs = cc_logs(path, bytes)?;
-        (found.boot, found.runtime) = (logs.boot, logs.runtime);
+        if let Some(path) = self.log.as_deref().or(self.ccel.as_deref()) {
+            let bytes = input::read(path)?;
+            if self.log.is_some() && bytes.starts_with(b"{") {
+                return of_evidence_file(path, &bytes);
+            }
+            let logs = cc_logs(path, bytes)?;
+            (found.boot, found.runtime) = (logs.boot, logs.runtime);
+        } else {
+            match Td::open() {
+                // A log by itself can be looked at anywhere.
+                Err(Error::NotATd { .. }) if self.runtime_log.is_some() => {}
+                td => return self.of_this_td(&td?),
+            }
+        }
         if let Some(path) = &self.runtime_log {
             found.runtime = None;
             if path != Path::new("-") {
@@ -90,54 +133,53 @@ impl Options {
         Ok(found)
     }
 
-    fn of_this_td(&self) -> Result<Found> {
-        let td = Td::open()?;
+    fn of_this_td(&self, td: &Td) -> Result<Found> {
         let boot = match td.event_log() {
             Ok(log) => Some(log.log),
             Err(Error::Unsupported { .. }) => None,
             Err(error) => return Err(error.into()),
         };
-        let measured = |td: &Td| -> Result<Measured> {
+        let measured = || -> Result<Measured> {
             let report = td.report(&ReportData([0; 64]), LIMIT)?;
             Ok(Measured::from(TdReport::parse(&report)?))
+        };
+        let mut found = Found {
+            boot,
+            ima: ima(),
+            ..Found::default()
         };
         let path = match &self.runtime_log {
             Some(path) => path.as_path(),
             None => Path::new(RuntimeLog::DEFAULT_PATH),
         };
         if path == Path::new("-") || (self.runtime_log.is_none() && !path.exists()) {
-            return Ok(Found {
-                boot,
-                runtime: None,
-                ima: ima(),
-                measured: Some(measured(&td)?),
-            });
+            found.measured = Some(measured()?);
+            return Ok(found);
         }
+        ensure!(path.exists(), "there is no runtime log {}", path.display());
         // Under the log's lock, so that nothing is extended in between.
-        let (runtime, measured) =
-            RuntimeLog::new(path)?.read(&td, LIMIT, |bytes| (bytes.to_vec(), measured(&td)))?;
-        ensure!(!runtime.is_empty(), "{} is empty", path.display());
-        Ok(Found {
-            boot,
-            runtime: Some(runtime),
-            ima: ima(),
-            measured: Some(measured?),
-        })
+        let read = RuntimeLog::new(path)?.read(td, LIMIT, |bytes| (bytes.to_vec(), measured()));
+        match read {
+            Ok((log, measured)) => {
+                found.runtime = Some(log);
+                found.measured = Some(measured?);
+            }
+            Err(error @ LogError::OtherBoot { .. }) => {
+                found.earlier = Some(Earlier {
+                    log: input::read(path)?,
+                    why: error.to_string(),
+                });
+                found.measured = Some(measured()?);
+            }
+            Err(error) => return Err(error.into()),
+        }
+        Ok(found)
     }
 }
 
-/// The logs in evidence, and the registers of its Quote.
-fn of_evidence(bytes: &[u8]) -> Result<Found> {
-    let evidence = Evidence::from_json(bytes)?;
-    let measured = Quote::parse(&evidence.quote)
-        .ok()
-        .map(|quote| Measured::from(&quote));
-    Ok(Found {
-        boot: evidence.cc_eventlog,
-        runtime: evidence.runtime_log,
-        ima: evidence.ima,
-        measured,
-    })
+/// What is in this file of evidence.
+fn of_evidence_file(path: &Path, json: &[u8]) -> Result<Found> {
+    Found::of_evidence(json).with_context(|| path.display().to_string())
 }
 
 /// The logs in a file that is CEL-JSON, or the one that it is itself.

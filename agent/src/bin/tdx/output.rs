@@ -2,6 +2,7 @@
 
 //! Where text and JSON go.
 
+use crate::exit;
 use anstream::eprintln;
 use anyhow::{Context as _, Result};
 use clap::builder::styling::{AnsiColor, Style};
@@ -65,9 +66,18 @@ impl Output {
         fs::write(path, bytes).with_context(|| format!("writing {}", path.display()))
     }
 
+    /// Says something on standard error that is no failure.
+    pub(crate) fn note(&self, text: &str) {
+        if self.json {
+            eprintln!("{}", json!({ "note": text }));
+        } else {
+            eprintln!("{HEADING}note:{HEADING:#} {text}");
+        }
+    }
+
     /// Says on standard error what failed, and what may help.
     pub(crate) fn error(&self, error: &anyhow::Error) {
-        let known = error.downcast_ref::<Error>();
+        let known = exit::known(error);
         let advice = known.and_then(Error::advice);
         // The sources of ours are in their texts already.
         let message = match known {

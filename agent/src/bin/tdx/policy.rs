@@ -3,17 +3,16 @@
 //! `tdx policy`
 
 use crate::exit::Exit;
-use crate::logs::{self, LIMIT};
+use crate::logs;
 use crate::output::Output;
 use crate::replay::measured;
 use crate::{claims, input};
-use anyhow::{Context as _, Result};
+use anyhow::{ensure, Context as _, Result};
 use clap::{Args, Subcommand};
 use serde_json::json;
 use std::path::{Path, PathBuf};
-use tdx_agent::{Measured, Outcome, Policy, ReportData, Td, TdPolicy};
+use tdx_agent::{Measured, Outcome, Policy, TdPolicy};
 use tdx_firmware::{HashEngine as _, Sha2};
-use tdx_uapi::TdReport;
 
 /// Write down what is expected of a TD, and check against it
 #[derive(Args, Debug)]
@@ -24,32 +23,37 @@ pub(crate) struct Options {
 
 #[derive(Debug, Subcommand)]
 enum Action {
-    /// Write a policy that expects the values of this TD
+    /// Write a policy that expects the values of this TD, and the events that led to them
     New {
-        /// Take the values of this TDREPORT or Quote instead
-        #[arg(long, value_name = "FILE")]
+        /// Take the values of this TDREPORT or Quote, or those and the events of this evidence, instead
+        #[arg(long, value_name = "FILE", conflicts_with = "evidence")]
         from: Option<PathBuf>,
 
-        /// Expect nothing of this value
+        /// Expect nothing of this value, nor of its events
         #[arg(long, value_name = "NAME", default_values = ["rtmr3"])]
         without: Vec<String>,
 
-        /// Expect the events of the logs, too, so that the one that differs can be named
+        /// Expect values only; which event differs cannot be told then
         #[arg(long)]
-        events: bool,
+        no_events: bool,
 
         #[command(flatten)]
         logs: logs::Options,
     },
-    /// Check this TD, or a TDREPORT or Quote, against a policy; signatures and TCB are `tdx verify`'s
+    /// Check this TD, or a TDREPORT, Quote or evidence, against a policy; signatures and TCB are `tdx verify`'s
+    ///
+    /// Where there are logs, and events in the policy, those are checked, too.
     Check {
         /// The policy
         #[arg(value_name = "POLICY")]
         policy: PathBuf,
 
-        /// Check this TDREPORT or Quote instead
-        #[arg(long, value_name = "FILE")]
+        /// Check this TDREPORT, Quote or evidence instead
+        #[arg(long, value_name = "FILE", conflicts_with = "evidence")]
         from: Option<PathBuf>,
+
+        #[command(flatten)]
+        logs: logs::Options,
     },
     /// Write a policy as reference values (CoRIM, not signed) for other verifiers
     ///
@@ -75,29 +79,33 @@ impl Options {
             Action::New {
                 from,
                 without,
-                events,
+                no_events,
                 logs,
             } => {
                 let without: Vec<_> = without.iter().map(String::as_str).collect();
+                let mut unknown = Policy::default().td;
+                for name in &without {
+                    let known = unknown.list_mut(name).is_some();
+                    ensure!(known, "--without {name}: there is no value of that name");
+                }
+                let (measured, found) = find(output, from.as_deref(), logs)?;
                 let mut policy = Policy::default();
-                let found = match from {
-                    Some(_) if !events => logs::Found::default(),
-                    _ => logs.find()?,
-                };
-                let measured = match (from, &found.measured) {
-                    (None, Some(measured)) => measured.clone(),
-                    _ => values(from.as_deref())?,
-                };
                 policy.td = TdPolicy::of(&measured, &without);
-                if *events {
-                    policy.td.expect_events(&found.replay()?);
+                if !no_events {
+                    policy.td.expect_events(&found.replay()?, &without);
                 }
                 output.print(&policy, || policy.to_toml())?;
                 Ok(Exit::Success)
             }
-            Action::Check { policy, from } => {
+            Action::Check { policy, from, logs } => {
                 let policy = read(policy)?;
-                let claims = policy.claims(&values(from.as_deref())?);
+                let (measured, found) = find(output, from.as_deref(), logs)?;
+                let mut claims = policy.claims(&measured);
+                if found.has_logs() && !policy.td.events.is_empty() {
+                    let replay = found.replay()?;
+                    claims.extend(replay.claims(&measured.rtmr));
+                    claims.extend(policy.event_claims(&replay));
+                }
                 let holds = claims.iter().all(|claim| claim.outcome != Outcome::Fails);
                 output.print(&json!({ "holds": holds, "claims": claims }), || {
                     claims::lines(&claims)
@@ -120,19 +128,36 @@ impl Options {
     }
 }
 
+/// The values of this TD or of a file, and the logs that go with them.
+fn find(
+    output: &Output,
+    from: Option<&Path>,
+    logs: &logs::Options,
+) -> Result<(Measured, logs::Found)> {
+    let Some(path) = from else {
+        let found = logs.find()?;
+        if let Some(earlier) = &found.earlier {
+            output.note(&format!("{}; it is left out", earlier.why));
+        }
+        let measured = found.measured.clone();
+        let measured = measured.context(
+            "logs alone say nothing of a TD's values; name a TDREPORT or Quote, too, with --from",
+        )?;
+        return Ok((measured, found));
+    };
+    let bytes = input::read(path)?;
+    let measured = measured(&bytes).with_context(|| path.display().to_string())?;
+    let found = match (bytes.first(), logs.are_named()) {
+        (Some(b'{'), false) => logs::Found::of_evidence(&bytes)?,
+        (_, true) => logs.find()?,
+        (_, false) => logs::Found::default(),
+    };
+    Ok((measured, found))
+}
+
 /// Reads a policy.
 pub(crate) fn read(path: &Path) -> Result<Policy> {
     let text = String::from_utf8(input::read(path)?)
         .with_context(|| format!("{} is no text", path.display()))?;
     Policy::from_toml(&text).with_context(|| path.display().to_string())
-}
-
-fn values(from: Option<&Path>) -> Result<Measured> {
-    match from {
-        Some(path) => measured(&input::read(path)?).with_context(|| path.display().to_string()),
-        None => {
-            let report = Td::open()?.report(&ReportData([0; 64]), LIMIT)?;
-            Ok(Measured::from(TdReport::parse(&report)?))
-        }
-    }
 }

@@ -5,12 +5,12 @@
 use crate::exit::Exit;
 use crate::output::Output;
 use crate::{claims, input, logs};
-use anyhow::{bail, Context as _, Result};
+use anyhow::{ensure, Context as _, Result};
 use clap::Args;
 use serde_json::json;
 use std::path::PathBuf;
 use tdx_agent::replay::html;
-use tdx_agent::{Measured, Outcome};
+use tdx_agent::{Claim, Evidence, Measured, Outcome};
 use tdx_uapi::quote::Quote;
 use tdx_uapi::TdReport;
 
@@ -20,9 +20,13 @@ pub(crate) struct Options {
     #[command(flatten)]
     logs: logs::Options,
 
-    /// Compare with the registers of this TDREPORT or Quote
+    /// Compare with the registers of this TDREPORT, Quote or evidence
     #[arg(long, value_name = "FILE")]
     against: Option<PathBuf>,
+
+    /// Compare with the values and events of this policy, too
+    #[arg(long, value_name = "FILE")]
+    policy: Option<PathBuf>,
 
     /// Write a page that shows the measured boot to FILE
     #[arg(long, value_name = "FILE")]
@@ -39,24 +43,32 @@ impl Options {
                 Some(measured(&input::read(path)?).with_context(|| path.display().to_string())?)
             }
         };
+        let mut claims = Vec::new();
+        if let Some(measured) = &measured {
+            claims = replay.claims(&measured.rtmr);
+            if let Some(earlier) = &found.earlier {
+                claims.push(Claim::unchecked(
+                    "runtime-log",
+                    format!("{}; it is left out", earlier.why),
+                ));
+            }
+            if let Some(path) = &self.policy {
+                let policy = crate::policy::read(path)?;
+                claims.extend(policy.claims(measured));
+                claims.extend(policy.event_claims(&replay));
+            }
+        }
         if let Some(path) = &self.html {
-            let mrtd = measured.as_ref().map(|measured| &measured.mrtd);
-            let page = html(
-                &replay,
-                measured.as_ref().map(|measured| &measured.rtmr),
-                mrtd,
-            );
+            let page = html(&replay, measured.as_ref(), &claims);
             output.write_file(path, page.as_bytes())?;
         }
-        let Some(measured) = measured else {
-            if self.html.is_some() {
-                return Ok(Exit::Success);
-            }
-            bail!(
-                "there are no registers to compare with; name a TDREPORT or Quote with --against"
+        if measured.is_none() {
+            ensure!(
+                self.html.is_some() && self.policy.is_none(),
+                "there are no registers to compare with; name a TDREPORT, Quote or evidence with --against"
             );
-        };
-        let claims = replay.claims(&measured.rtmr);
+            return Ok(Exit::Success);
+        }
         let holds = claims.iter().all(|claim| claim.outcome != Outcome::Fails);
         output.print(&json!({ "holds": holds, "claims": claims }), || {
             claims::lines(&claims)
@@ -65,11 +77,16 @@ impl Options {
     }
 }
 
-/// What a TDREPORT or a Quote says.
+/// What a TDREPORT, a Quote or evidence says.
 pub(crate) fn measured(bytes: &[u8]) -> Result<Measured> {
+    if bytes.first() == Some(&b'{') {
+        let evidence = Evidence::from_json(bytes)?;
+        let quote = Quote::parse(&evidence.quote).context("the Quote in the evidence")?;
+        return Ok((&quote).into());
+    }
     if let Ok(report) = TdReport::parse(bytes) {
         return Ok(report.into());
     }
-    let quote = Quote::parse(bytes).context("neither a TDREPORT nor a Quote")?;
+    let quote = Quote::parse(bytes).context("neither a TDREPORT nor a Quote, nor evidence")?;
     Ok((&quote).into())
 }

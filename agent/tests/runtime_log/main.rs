@@ -7,6 +7,9 @@
 
 #![cfg(target_os = "linux")]
 
+mod boots;
+mod disk;
+
 use nix::fcntl::{Flock, FlockArg};
 use nix::sys::ptrace;
 use nix::sys::signal::Signal;
@@ -33,9 +36,20 @@ const LIMIT: Duration = Duration::from_secs(20);
 /// Names the folder that a writer works in, in a process that is one.
 const WRITER: &str = "TDX_TEST_RUNTIME_LOG_WRITER";
 
+/// Names what a process does that has to be by itself.
+const ALONE: &str = "TDX_TEST_RUNTIME_LOG_ALONE";
+
 fn main() -> ExitCode {
     if let Some(folder) = env::var_os(WRITER) {
         return write_two(&Folder(folder.into()));
+    }
+    match env::var(ALONE).as_deref() {
+        Ok("limits") => return disk::write_to_limits(),
+        Ok("mounts") => {
+            return disk::own_mounts().map_or(ExitCode::FAILURE, |()| ExitCode::SUCCESS)
+        }
+        Ok("full disk") => return disk::fill_disk(),
+        _ => {}
     }
     let test = |name, run: fn()| {
         Trial::test(name, move || {
@@ -67,7 +81,19 @@ fn main() -> ExitCode {
             "registers_of_the_firmware_are_refused",
             registers_of_the_firmware,
         ),
-        test("full_disk_extends_nothing", full_disk),
+        test("writing_may_fail_at_any_byte", || {
+            disk::alone_succeeds("limits")
+        }),
+        test("full_disk_extends_nothing", || {
+            disk::alone_succeeds("full disk")
+        })
+        // Some systems let nobody but root mount anything.
+        .with_ignored_flag(!disk::alone("mounts").0),
+        test("log_of_another_boot_is_kept", boots::another_boot),
+        test(
+            "beginning_that_another_boot_did_not_finish_is_no_obstacle",
+            boots::unfinished_beginning,
+        ),
         test("locked_log_is_waited_for_until_the_deadline", locked_log),
     ];
     libtest_mimic::run(&Arguments::from_args(), tests).exit_code()
@@ -277,13 +303,18 @@ fn extension_without_the_log() {
     // Before the next writer, nothing is known of where.
     let (outcome, why, _) = folder.replayed();
     assert_eq!(outcome, Outcome::Fails);
-    assert!(why.contains("no log tells of it"), "{why}");
+    assert!(
+        why.contains(
+            "something extended RTMR3 after event 3 (EV_ACTION \"one\") without logging it"
+        ),
+        "{why}"
+    );
     assert!(folder.extend("two").expect("an extension"));
     assert!(!folder.extend("three").expect("an extension"));
     let (outcome, why, _) = folder.replayed();
     assert_eq!(outcome, Outcome::Fails);
     assert!(
-        why.contains("EV_ACTION \"one\") something extended the register without logging it"),
+        why.contains("EV_ACTION \"one\") something extended RTMR3 without logging it ("),
         "{why}"
     );
 }
@@ -353,76 +384,6 @@ fn registers_of_the_firmware() {
         assert!(matches!(result, Err(LogError::Register(_))));
     }
     assert!(!folder.log_path().exists());
-}
-
-fn full_disk() {
-    use nix::mount::{mount, umount, MsFlags};
-    use nix::sched::{unshare, CloneFlags};
-
-    // In a thread with mounts of its own, a file system that is soon full.
-    let full = thread::spawn(|| {
-        let none = None::<&str>;
-        unshare(CloneFlags::CLONE_NEWNS | CloneFlags::CLONE_FS)?;
-        mount(none, "/", none, MsFlags::MS_REC | MsFlags::MS_PRIVATE, none)?;
-        let (keep, folder) = folder();
-        let disk = keep.path().join("disk");
-        fs::create_dir(&disk).expect("a folder");
-        mount(
-            Some("tmpfs"),
-            &disk,
-            Some("tmpfs"),
-            MsFlags::empty(),
-            Some("size=64k"),
-        )?;
-        fill_up(&folder, &disk);
-        umount(&disk)
-    });
-    match full.join().expect("the test") {
-        Err(nix::errno::Errno::EPERM) => eprintln!("without privileges, no disk can be filled"),
-        result => result.expect("the mounts"),
-    }
-}
-
-fn fill_up(folder: &Folder, disk: &Path) {
-    let log = RuntimeLog::new(&disk.join("log")).expect("this is Linux");
-    let extend = |text: &str| log.extend(folder, &NewEvent::text(RtmrIndex::Rtmr3, text), LIMIT);
-    let long = "x".repeat(5000);
-    let mut times = 0;
-    let error = loop {
-        let before = folder.rtmr(RtmrIndex::Rtmr3).expect("a register");
-        match extend(&long) {
-            Ok(_) => times += 1,
-            Err(error) => {
-                assert_eq!(
-                    folder.rtmr(RtmrIndex::Rtmr3).expect("a register"),
-                    before,
-                    "extended without a record"
-                );
-                break error;
-            }
-        }
-    };
-    assert!(matches!(error, LogError::Io { .. }), "{error}");
-    assert!((2..10).contains(&times), "{times}");
-    // When there is room again, it goes on.
-    nix::mount::mount(
-        None::<&str>,
-        disk,
-        None::<&str>,
-        nix::mount::MsFlags::MS_REMOUNT,
-        Some("size=1m"),
-    )
-    .expect("a mount");
-    extend("at last").expect("an extension");
-    let bytes = log.read(folder, LIMIT, <[u8]>::to_vec).expect("a log");
-    let replay = Replay::new(&Logs {
-        runtime: Some(&bytes),
-        ..Logs::default()
-    })
-    .expect("a log");
-    let found = RtmrIndex::ALL.map(|rtmr| folder.rtmr(rtmr).expect("a register"));
-    assert_eq!(replay.registers, found);
-    assert_eq!(replay.extensions(RtmrIndex::Rtmr3).count(), times + 1);
 }
 
 fn locked_log() {

@@ -1,0 +1,86 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+
+//! Logs that another boot left.
+
+use super::{folder, Folder, LIMIT};
+use std::fs;
+use tdx_agent::runtime_log::{LogError, NewEvent};
+use tdx_agent::Outcome;
+use tdx_call::RtmrIndex;
+
+/// The identifier of this boot, and one of another.
+fn boots() -> [String; 2] {
+    let this = fs::read_to_string("/proc/sys/kernel/random/boot_id").expect("this is Linux");
+    let this = this.trim_end().to_owned();
+    let other = this.replace(|one: char| one != '-', "7");
+    [this, other]
+}
+
+/// Has the log be one of another boot, and gives what is in it.
+fn reboot(folder: &Folder) -> Vec<u8> {
+    let [this, other] = boots();
+    let mut log = fs::read(folder.log_path()).expect("a log");
+    let at = log
+        .windows(this.len())
+        .position(|bytes| bytes == this.as_bytes());
+    let at = at.expect("the log names its boot");
+    log[at..at + other.len()].copy_from_slice(other.as_bytes());
+    fs::write(folder.log_path(), &log).expect("a log");
+    fs::write(folder.registers(), [0; 192]).expect("a file");
+    log
+}
+
+pub(super) fn another_boot() {
+    let (_keep, folder) = folder();
+    let [_, other] = boots();
+    let mut kept = Vec::new();
+    for end in ["", ".1", ".2"] {
+        folder.extend("one").expect("an extension");
+        let before = reboot(&folder);
+
+        // Who reads is told, and leaves it.
+        let read = folder.log().read(&folder, LIMIT, <[u8]>::to_vec);
+        assert!(
+            matches!(&read, Err(LogError::OtherBoot { found, .. }) if *found == other),
+            "{read:?}"
+        );
+        assert_eq!(fs::read(folder.log_path()).expect("a log"), before);
+
+        // Who writes begins a new one, and every old one is kept.
+        let event = NewEvent::text(RtmrIndex::Rtmr3, "two");
+        let recorded = folder
+            .log()
+            .extend(&folder, &event, LIMIT)
+            .expect("an extension");
+        assert!(!recorded.gap);
+        let aside = recorded.put_aside.expect("the old log");
+        assert_eq!(aside, folder.0.join(format!("log.{other}{end}")));
+        assert_eq!(folder.texts(), ["\"two\""]);
+        assert_eq!(folder.replayed().0, Outcome::Holds);
+        kept.push((aside, before));
+        for (aside, before) in &kept {
+            assert_eq!(fs::read(aside).expect("the old log"), *before);
+        }
+    }
+}
+
+pub(super) fn unfinished_beginning() {
+    let (_keep, folder) = folder();
+    folder
+        .log()
+        .read(&folder, LIMIT, <[u8]>::len)
+        .expect("a log");
+    let beginning = reboot(&folder);
+    for len in (0..beginning.len()).step_by(3) {
+        let (_keep, folder) = self::folder();
+        fs::write(folder.log_path(), &beginning[..len]).expect("a log");
+        let event = NewEvent::text(RtmrIndex::Rtmr3, "one");
+        let recorded = folder
+            .log()
+            .extend(&folder, &event, LIMIT)
+            .expect("an extension");
+        assert_eq!(recorded.put_aside, None, "{len} bytes");
+        assert_eq!(folder.texts(), ["\"one\""], "{len} bytes");
+        assert_eq!(folder.replayed().0, Outcome::Holds, "{len} bytes");
+    }
+}
