@@ -7,7 +7,7 @@ use crate::replay::{Event, Replay};
 use crate::{Measured, ReportData};
 use serde::{Deserialize, Serialize};
 use tdx_call::RtmrIndex;
-use tdx_uapi::Attributes;
+use tdx_uapi::{Attributes, Digest};
 
 /// What is expected of a TD, as a file in TOML:
 ///
@@ -120,6 +120,17 @@ pub struct ExpectedEvent {
     /// What the event said of it, for people.
     #[serde(default)]
     pub says: String,
+}
+
+impl ExpectedEvent {
+    /// An event of this register that extends it with this, and for people what it is.
+    pub fn new(rtmr: u8, digest: Digest, says: impl Into<String>) -> Self {
+        Self {
+            rtmr,
+            digest: digest.to_string(),
+            says: says.into(),
+        }
+    }
 }
 
 /// Why a text is no policy.

@@ -11,6 +11,7 @@ mod extend;
 mod generate;
 mod input;
 mod logs;
+mod measure;
 mod output;
 mod policy;
 mod quote;
@@ -46,6 +47,7 @@ enum Command {
     Eventlog(eventlog::Options),
     Replay(replay::Options),
     Extend(extend::Options),
+    Measure(Box<measure::Options>),
     Policy(policy::Options),
     Evidence(evidence::Options),
     Completions(generate::Completions),
@@ -63,6 +65,7 @@ fn main() -> ExitCode {
         Command::Eventlog(options) => options.run(&output),
         Command::Replay(options) => options.run(&output),
         Command::Extend(options) => options.run(&output),
+        Command::Measure(options) => options.run(&output),
         Command::Policy(options) => options.run(&output),
         Command::Evidence(options) => options.run(&output),
         Command::Completions(options) => options.run(),
