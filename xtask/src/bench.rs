@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! `cargo xtask bench`: this driver beside the kernel's own, alternating in one run.
+//! `cargo xtask bench`: this driver beside the kernel's own, alternating in one run; or the firmware library beside others.
 
+mod firmware;
 mod quote;
 
 use std::ffi::OsString;
@@ -10,7 +11,7 @@ use std::process::Command;
 use std::time::Duration;
 
 use anyhow::{bail, ensure, Context, Result};
-use clap::Args;
+use clap::{Args, ValueEnum};
 use serde::Deserialize;
 
 use crate::artefacts::host_cargo;
@@ -29,6 +30,10 @@ const C_MODULE: &str = "kernel/drivers/virt/coco/tdx-guest/tdx-guest.ko";
 /// How to measure.
 #[derive(Debug, Args)]
 pub(crate) struct Options {
+    /// What is measured
+    #[arg(value_enum, default_value_t = Subject::Driver)]
+    subject: Subject,
+
     /// How often each driver is measured, by turns
     #[arg(long, value_name = "N", default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..))]
     rounds: u32,
@@ -44,6 +49,15 @@ pub(crate) struct Options {
     /// How many Quotes are asked for one after the other in each round; Linux's own driver takes a second for each
     #[arg(long, value_name = "N", default_value_t = 7, value_parser = clap::value_parser!(u32).range(1..))]
     quotes: u32,
+}
+
+/// What is measured.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Subject {
+    /// The driver, beside the kernel's own
+    Driver,
+    /// The firmware library, beside bare hashing, other engines and cctrusted
+    Firmware,
 }
 
 /// A line that the program in the guest prints.
@@ -86,6 +100,9 @@ struct Measured {
 /// When something could not be measured. Figures are no reason to fail.
 pub(crate) fn bench(options: &Options, setup: &setup::Options) -> Result<()> {
     let environment = setup::environment(setup)?;
+    if options.subject == Subject::Firmware {
+        return firmware::bench(&environment);
+    }
     let progress = Progress::new(&environment.paths, 1);
     let td = Td::build(&environment, &progress)?;
     let program = host_cargo::static_program(&environment.paths, PROGRAM, PROGRAM, &progress)?;

@@ -47,7 +47,7 @@ enum Work {
     /// Check the project: source, driver, and the TDs that it is loaded in
     Test(test::Options),
     Vm(vm::cli::VmArgs),
-    /// Measure this driver beside the kernel's own
+    /// Measure this driver, or the firmware library, beside others
     Bench(bench::Options),
     /// Set up what is missing, and say what there is
     Setup {
