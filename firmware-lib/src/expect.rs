@@ -12,33 +12,41 @@
 //! drivers/firmware/efi/libstub/efi-stub-helper.c; and logs of boots.
 
 mod acpi;
+mod authority;
 #[cfg(feature = "reader")]
 mod compare;
 mod error;
 mod event;
 mod fw_cfg;
+mod gpt;
 mod kernel;
 mod payload;
+mod shim;
 mod smbios;
+mod stub;
 mod unified;
 mod variables;
 
 pub use acpi::{AcpiBlobs, Blob};
+pub use authority::Authority;
 #[cfg(feature = "reader")]
 pub use compare::{Difference, Summary};
 pub use error::ExpectError;
 pub use event::{ExpectedEvent, What};
-pub use fw_cfg::{FwCfgFile, MEASURED_FW_CFG};
+pub use fw_cfg::{FwCfg, FwCfgFile, MEASURED_FW_CFG};
+pub use gpt::PartitionTable;
 pub use kernel::{KernelHeader, PatchedKernel};
 pub use payload::{DirectBoot, DiskBoot, Image, LoaderEvent, Payload};
+pub use shim::ShimBoot;
 pub use smbios::smbios_digest;
-pub use unified::UnifiedBoot;
+pub use stub::stub_initrd_digest;
+pub use unified::{StubInitrd, UnifiedBoot};
 pub use variables::{StoredVariable, VariableStore};
 
 use crate::hob::TdHob;
 use crate::measurement::{action, SecureBootVariable};
 use crate::tdvf::Tdvf;
-use crate::{EventType, Guid, HashEngine, Rtmrs};
+use crate::{EventType, HashEngine, Rtmrs};
 use event::Sink;
 use tdx_call::RtmrIndex;
 use tdx_uapi::Digest;
@@ -74,17 +82,6 @@ pub struct BootVariable<'a> {
     pub data: &'a [u8],
 }
 
-/// What let an image pass while Secure Boot is on: an entry of db, or what shim adds to it.
-#[derive(Clone, Copy, Debug)]
-pub struct Authority<'a> {
-    /// Whose variable it is in.
-    pub guid: Guid,
-    /// What the variable is called.
-    pub name: &'a str,
-    /// The entry: its owner's GUID and the certificate or hash, for db.
-    pub data: &'a [u8],
-}
-
 /// A boot of edk2's TDVF, as far as it is measured.
 #[derive(Clone, Copy, Debug)]
 pub struct Boot<'a> {
@@ -92,9 +89,8 @@ pub struct Boot<'a> {
     pub firmware: Tdvf<'a>,
     /// The TD HOB that the VMM gives to it; [`crate::hob::qemu`] makes QEMU's. `None` if it is not known.
     pub td_hob: Option<TdHob<'a>>,
-    /// QEMU's fw_cfg files, of which the firmware measures those that it caches, in its own order: edk2-stable202505 and
-    /// later. `None` for firmware that measures none. Others may be among them.
-    pub fw_cfg: Option<&'a [FwCfgFile<'a>]>,
+    /// QEMU's fw_cfg files.
+    pub fw_cfg: FwCfg<'a>,
     /// What ACPI tables are made of. `None` if that is not known.
     pub acpi: Option<AcpiBlobs<'a>>,
     /// The SMBIOS table.
@@ -123,7 +119,9 @@ impl Boot<'_> {
         mut tell: impl FnMut(ExpectedEvent<'s>),
     ) -> Result<(), ExpectError> {
         let mut sink = Sink::new(engine, &mut tell);
-        self.start(&mut sink)?;
+        let cfv = self.firmware.cfv().ok_or(ExpectError::NoCfv)?.data;
+        let store = VariableStore::parse(cfv)?;
+        self.start(cfv, &store, &mut sink);
         if let Some(acpi) = &self.acpi {
             acpi.events(&mut sink)?;
         } else {
@@ -143,9 +141,13 @@ impl Boot<'_> {
                 self.ready_to_boot(&mut sink);
                 disk.events(&mut sink)?;
             }
+            Payload::Shim(shim) => {
+                self.ready_to_boot(&mut sink);
+                shim.events(&store, &mut sink)?;
+            }
             Payload::Unified(unified) => {
                 self.ready_to_boot(&mut sink);
-                unified.events(&mut sink)?;
+                unified.events(&store, &mut sink)?;
             }
         }
         if self.exits_boot_services {
@@ -178,7 +180,12 @@ impl Boot<'_> {
     }
 
     /// What is measured before the firmware looks for anything to boot.
-    fn start<'s, E: HashEngine>(&'s self, sink: &mut Sink<'_, 's, E>) -> Result<(), ExpectError> {
+    fn start<'s, E: HashEngine>(
+        &'s self,
+        cfv: &[u8],
+        store: &VariableStore<'s>,
+        sink: &mut Sink<'_, 's, E>,
+    ) {
         let rtmr = RtmrIndex::Rtmr0;
         match &self.td_hob {
             Some(hob) => sink.bytes(
@@ -189,17 +196,17 @@ impl Boot<'_> {
             ),
             None => sink.unknown(rtmr, EventType::EFI_HANDOFF_TABLES2, What::TdHob),
         }
-        let cfv = self.firmware.cfv().ok_or(ExpectError::NoCfv)?.data;
         sink.bytes(rtmr, EventType::EFI_PLATFORM_FIRMWARE_BLOB2, What::Cfv, cfv);
-        for file in self.fw_cfg.into_iter().flat_map(fw_cfg::measured) {
-            sink.bytes(
-                rtmr,
-                EventType::PLATFORM_CONFIG_FLAGS,
-                What::FwCfg(file.name),
-                file.contents,
-            );
+        let event_type = EventType::PLATFORM_CONFIG_FLAGS;
+        match self.fw_cfg {
+            FwCfg::NotMeasured => {}
+            FwCfg::Unknown => sink.unknown(rtmr, event_type, What::FwCfgFiles),
+            FwCfg::Files(files) => {
+                for file in fw_cfg::measured(files) {
+                    sink.bytes(rtmr, event_type, What::FwCfg(file.name), file.contents);
+                }
+            }
         }
-        let store = VariableStore::parse(cfv)?;
         for variable in SecureBootVariable::ALL {
             // SecureBoot is volatile: it follows from what is stored.
             let secure_boot = [u8::from(store.secure_boot())];
@@ -212,11 +219,10 @@ impl Boot<'_> {
                 What::SecureBoot(variable),
                 &variable.guid(),
                 variable.name().iter().copied(),
-                contents,
+                &[contents],
             );
         }
         sink.separator(rtmr);
-        Ok(())
     }
 
     /// What is measured before the first boot option, or the kernel of a direct boot, is started.

@@ -95,14 +95,33 @@ impl<'a> PeImage<'a> {
     /// What is in the first section of that name, such as `.cmdline`, without what pads it in the file. `None` if there is
     /// none, or if not all of it is in the file.
     pub fn section(&self, name: &str) -> Option<&'a [u8]> {
-        let named = |section: &Section| {
-            let end = section.name.iter().position(|byte| *byte == 0);
-            &section.name[..end.unwrap_or(section.name.len())] == name.as_bytes()
-        };
+        let named = |section: &Section| self.name(section) == name.as_bytes();
         let section = self.sections().find(named)?;
         self.bytes
             .get(section.start..section.end)?
             .get(..section.virtual_size)
+    }
+
+    /// The certificate table: what the image was signed with. `None` if it was not.
+    pub fn certificates(&self) -> Option<&'a [u8]> {
+        let (start, size) = self.header.certificates?;
+        self.bytes
+            .get(start..start.checked_add(size)?)
+            .filter(|table| !table.is_empty())
+    }
+
+    /// A section's name. One of more than 8 bytes is in the string table of GNU's linker: `/` and where.
+    fn name<'n>(&'n self, section: &'n Section) -> &'n [u8] {
+        let name = until_zero(&section.name);
+        let long = || {
+            let (b'/', digits) = name.split_first()? else {
+                return None;
+            };
+            let offset: usize = core::str::from_utf8(digits).ok()?.parse().ok()?;
+            let start = self.header.strings?.checked_add(offset)?;
+            Some(until_zero(self.bytes.get(start..)?))
+        };
+        long().unwrap_or(name)
     }
 
     /// The header without the checksum and the certificate table's directory entry.
@@ -174,4 +193,9 @@ impl<'a> PeImage<'a> {
             Err(PeError::Certificates { start, size })
         }
     }
+}
+
+fn until_zero(bytes: &[u8]) -> &[u8] {
+    let end = bytes.iter().position(|byte| *byte == 0);
+    &bytes[..end.unwrap_or(bytes.len())]
 }

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! `cargo xtask bench`: this driver beside the kernel's own, alternating in one run; `cargo xtask bench agent`: the agent
-//! beside others.
+//! `cargo xtask bench`: this driver beside the kernel's own, alternating in one run; `cargo xtask bench agent` and `bench
+//! firmware`: the agent and the firmware library beside others.
 
 mod agent;
+mod firmware;
 mod quote;
 
 use std::ffi::OsString;
@@ -53,10 +54,12 @@ pub(crate) struct Options {
 }
 
 /// What to measure, if not the driver.
-#[derive(Debug, Subcommand)]
+#[derive(Debug, Clone, Copy, Subcommand)]
 enum What {
     /// Measure `tdx` and its library beside others: dcap-qvl, and cctrusted in Python
     Agent,
+    /// Measure the firmware library beside bare hashing, other engines and cctrusted
+    Firmware,
 }
 
 /// A line that the program in the guest prints.
@@ -100,8 +103,10 @@ struct Measured {
 pub(crate) fn bench(options: &Options, setup: &setup::Options) -> Result<()> {
     let environment = setup::environment(setup)?;
     let progress = Progress::new(&environment.paths, 1);
-    if let Some(What::Agent) = options.what {
-        return agent::bench(&environment, &progress);
+    match options.what {
+        Some(What::Agent) => return agent::bench(&environment, &progress),
+        Some(What::Firmware) => return firmware::bench(&environment),
+        None => {}
     }
     let td = Td::build(&environment, &progress)?;
     let program = host_cargo::static_program(&environment.paths, PROGRAM, PROGRAM, &progress)?;

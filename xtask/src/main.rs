@@ -48,7 +48,7 @@ enum Work {
     /// Check the project: source, driver, and the TDs that it is loaded in
     Test(test::Options),
     Vm(vm::cli::VmArgs),
-    /// Measure this driver beside the kernel's own, or the agent beside others
+    /// Measure this driver beside the kernel's own; the agent, or the firmware library, beside others
     Bench(bench::Options),
     /// Give the parsers inputs that libFuzzer makes up, and say what is found and what is reached
     Fuzz(fuzz::Options),

@@ -32,7 +32,7 @@ mod terminal;
 
 pub(crate) use console::Console;
 pub(crate) use failure::{Failure, What};
-pub(crate) use start::Start;
+pub(crate) use start::{BootDisk, Start, DISK_SLOT};
 pub(crate) use streams::{Stdin, Streams};
 
 use std::ffi::OsString;
@@ -283,6 +283,23 @@ impl Guest {
         image.rewind()?;
         image.read_to_end(&mut initrd)?;
         Ok((qemu::command_line(self)?, initrd))
+    }
+
+    /// The disk that the guest boots from when it is booted to run `command` with nothing to read.
+    ///
+    /// # Errors
+    /// When it cannot be made, or there is none.
+    pub(crate) fn boot_disk(&self, command: &[OsString]) -> anyhow::Result<BootDisk> {
+        let boot = image::Boot {
+            command,
+            input: false,
+            terminal: None,
+        };
+        BootDisk::of(
+            self,
+            &qemu::command_line(self)?,
+            image::assemble(self, &boot)?,
+        )
     }
 
     /// Boots and runs `command`, or a login shell if it is empty, on the user's terminal.

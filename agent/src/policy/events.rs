@@ -23,6 +23,17 @@ pub struct ExpectedEvent {
     pub says: String,
 }
 
+impl ExpectedEvent {
+    /// An event of this register that extends it with this, and for people what it is.
+    pub fn new(rtmr: u8, digest: Digest, says: impl Into<String>) -> Self {
+        Self {
+            rtmr,
+            digest: digest.to_string(),
+            says: says.into(),
+        }
+    }
+}
+
 /// How many differences of a register are told.
 const SHOWN: usize = 3;
 

@@ -119,9 +119,10 @@ impl<'a> Log<'a> {
                 &mut [&mut || self.run(side, TIMES), &mut || self.run(bare, TIMES)],
             );
             println!(
-                "{what} {} events: {:.3} of the time of bare hashing",
+                "{what} {} events: {:.3} of the time of bare hashing, {} ns for each",
                 self.events.len(),
-                ratio(times[0], times[1])
+                ratio(times[0], times[1]),
+                times[0].as_nanos() / (TIMES * self.events.len()) as u128
             );
         }
     }

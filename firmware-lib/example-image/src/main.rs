@@ -18,6 +18,8 @@
 #![no_std]
 #![no_main]
 
+#[cfg(feature = "count")]
+mod count;
 mod host;
 mod memory;
 mod start;
@@ -84,6 +86,10 @@ fn run(tdx: Instruction, mut out: Host, hob: u64) -> Result<(), Failure> {
     }
 
     let mut area = [0; LOG_SIZE];
+    #[cfg(feature = "count")]
+    if let Some(count) = count::count(&area) {
+        writeln!(out, "count {} {} {}", count.bytes, count.engine, count.bare)?;
+    }
     let log = LogWriter::new(&mut area).map_err(failed(out, "log"))?;
     let mut buffer = ExtendBuffer::ZERO;
     let gpa = gpa_of(&buffer);

@@ -8,6 +8,25 @@
 
 use core::arch::global_asm;
 
+use x86_64::registers::control::{Cr0Flags, Cr4Flags};
+use x86_64::structures::gdt::DescriptorFlags;
+use x86_64::structures::paging::PageTableFlags;
+
+/// What an entry of a page table has that leads to another table.
+const TABLE: PageTableFlags = PageTableFlags::PRESENT.union(PageTableFlags::WRITABLE);
+
+/// What 64-bit mode takes, and SSE.
+const CR4: Cr4Flags = Cr4Flags::PHYSICAL_ADDRESS_EXTENSION
+    .union(Cr4Flags::OSFXSR)
+    .union(Cr4Flags::OSXMMEXCPT_ENABLE);
+const CR0: Cr0Flags = Cr0Flags::PAGING.union(Cr0Flags::MONITOR_COPROCESSOR);
+
+// The segments are marked as accessed, so that the CPU does not write into the image.
+const _: () = assert!(
+    DescriptorFlags::KERNEL_CODE64.contains(DescriptorFlags::ACCESSED)
+        && DescriptorFlags::KERNEL_DATA.contains(DescriptorFlags::ACCESSED)
+);
+
 global_asm!(
     ".pushsection .last_page, \"ax\", @progbits",
     "last_page:",
@@ -43,32 +62,31 @@ global_asm!(
     // Page tables that map the lower 4 GiB one to one: a PML4, a PDPT, four page directories with pages of 2 MiB.
     // RAM starts as zeros, and so do they.
     "movl $PAGE_TABLES, %edi",
-    "leal 0x1003(%edi), %eax",
+    "leal 0x1000 + {TABLE}(%edi), %eax",
     "movl %eax, (%edi)",
-    "leal 0x2003(%edi), %eax",
+    "leal 0x2000 + {TABLE}(%edi), %eax",
     "movl %eax, 0x1000(%edi)",
-    "leal 0x3003(%edi), %eax",
+    "leal 0x3000 + {TABLE}(%edi), %eax",
     "movl %eax, 0x1008(%edi)",
-    "leal 0x4003(%edi), %eax",
+    "leal 0x4000 + {TABLE}(%edi), %eax",
     "movl %eax, 0x1010(%edi)",
-    "leal 0x5003(%edi), %eax",
+    "leal 0x5000 + {TABLE}(%edi), %eax",
     "movl %eax, 0x1018(%edi)",
     "leal 0x2000(%edi), %ebx",
-    "movl $0x83, %eax",
+    "movl ${PAGE}, %eax",
     "movl $2048, %ecx",
     "1:",
     "movl %eax, (%ebx)",
     "addl $8, %ebx",
     "addl $0x200000, %eax",
     "loop 1b",
-    // CR4: PAE, and OSFXSR and OSXMMEXCPT for SSE.
     "movl %cr4, %eax",
-    "orl $0x620, %eax",
+    "orl ${CR4}, %eax",
     "movl %eax, %cr4",
     "movl %edi, %cr3",
-    // CR0: PG, and MP; EM and TS stay clear. EFER.LME was set from the start.
+    // EM and TS stay clear. EFER.LME was set from the start.
     "movl %cr0, %eax",
-    "orl $0x80000002, %eax",
+    "orl ${CR0}, %eax",
     "movl %eax, %cr0",
     "lgdtl gdt_pointer",
     "ljmpl $8, $start_64",
@@ -94,9 +112,7 @@ global_asm!(
     ".balign 8",
     "gdt:",
     ".quad 0",
-    // Flat segments for 64-bit code and for data, marked as accessed, so that the CPU does not write here.
-    ".quad 0x00af9b000000ffff",
-    ".quad 0x00cf93000000ffff",
+    ".quad {CODE}, {DATA}",
     "gdt_pointer:",
     ".word gdt_pointer - gdt - 1",
     ".long gdt",
@@ -121,5 +137,11 @@ global_asm!(
     ".org 0x1000",
     ".code64",
     ".popsection",
+    TABLE = const TABLE.bits(),
+    PAGE = const TABLE.union(PageTableFlags::HUGE_PAGE).bits(),
+    CR4 = const CR4.bits(),
+    CR0 = const CR0.bits(),
+    CODE = const DescriptorFlags::KERNEL_CODE64.bits(),
+    DATA = const DescriptorFlags::KERNEL_DATA.bits(),
     options(att_syntax),
 );

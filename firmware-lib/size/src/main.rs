@@ -14,6 +14,8 @@ mod bare;
 mod hash;
 #[cfg(any(feature = "hob", feature = "tdvf", feature = "pe"))]
 mod image;
+#[cfg(feature = "predict")]
+mod predict;
 #[cfg(feature = "reader")]
 mod reader;
 #[cfg(feature = "writer")]
@@ -38,6 +40,8 @@ unsafe fn use_features(area: &'static mut [u8]) {
     image::tdvf(area);
     #[cfg(feature = "pe")]
     image::pe(area);
+    #[cfg(feature = "predict")]
+    predict::run(area);
     let _ = area;
 }
 

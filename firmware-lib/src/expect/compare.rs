@@ -111,7 +111,10 @@ fn step<'e, 'l>(
     let same_type = |event: &Event<'_>| event.event_type == expected.event_type;
     let Some(digest) = expected.digest else {
         // Any number of events of the type, or one of it.
-        let many = matches!(expected.what, What::AcpiData | What::BootVariables);
+        let many = matches!(
+            expected.what,
+            What::FwCfgFiles | What::AcpiData | What::BootVariables
+        );
         while rest.clone().next().as_ref().is_some_and(same_type) {
             rest.next();
             summary.unknown += 1;

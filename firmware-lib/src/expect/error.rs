@@ -35,6 +35,8 @@ pub enum ExpectError {
         /// What is wrong with it.
         error: PeError,
     },
+    /// The image that should be shim brings no certificate, or no SBAT level.
+    NoShim,
     /// The kernel has no setup header that QEMU would patch.
     NoSetupHeader,
     /// The initrd does not fit below 4 GiB.
@@ -65,6 +67,9 @@ impl fmt::Display for ExpectError {
                 "command {command} of etc/table-loader asks for a file that was not given"
             ),
             Self::Image { index, error } => write!(f, "image {index}: {error}"),
+            Self::NoShim => f.write_str(
+                "the first image is no shim: a section .vendor_cert or .sbatlevel is absent or cut",
+            ),
             Self::NoSetupHeader => f.write_str(
                 "the kernel has no setup header of protocol 2.02 or later (not a bzImage?)",
             ),

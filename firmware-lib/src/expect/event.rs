@@ -2,7 +2,9 @@
 
 //! Events that are expected.
 
+use super::PartitionTable;
 use crate::measurement::SecureBootVariable;
+use crate::pe::PeImage;
 use crate::{EventType, Guid, HashEngine, Hasher};
 use core::fmt;
 use tdx_call::RtmrIndex;
@@ -18,6 +20,8 @@ pub enum What<'a> {
     Cfv,
     /// A file of QEMU's fw_cfg.
     FwCfg(&'a str),
+    /// All files of QEMU's fw_cfg that are measured, any number.
+    FwCfgFiles,
     /// A variable of Secure Boot.
     SecureBoot(SecureBootVariable),
     /// The end of a phase.
@@ -58,6 +62,7 @@ impl fmt::Display for What<'_> {
             Self::TdHob => f.write_str("TD HOB"),
             Self::Cfv => f.write_str("CFV"),
             Self::FwCfg(file) => write!(f, "fw_cfg file {file}"),
+            Self::FwCfgFiles => f.write_str("fw_cfg files"),
             Self::SecureBoot(variable) => {
                 f.write_str("variable ")?;
                 char::decode_utf16(variable.name().iter().copied())
@@ -92,7 +97,7 @@ pub struct ExpectedEvent<'a> {
     pub event_type: EventType,
     /// What it measures.
     pub what: What<'a>,
-    /// What the register is extended with. `None` if that is not known; then [`What::AcpiData`] and
+    /// What the register is extended with. `None` if that is not known; then [`What::FwCfgFiles`], [`What::AcpiData`] and
     /// [`What::BootVariables`] stand for any number of events of the type.
     pub digest: Option<Digest>,
 }
@@ -163,19 +168,70 @@ impl<'t, 'a, E: HashEngine> Sink<'t, 'a, E> {
         what: What<'a>,
         guid: &Guid,
         name: impl Iterator<Item = u16> + Clone,
-        contents: &[u8],
+        contents: &[&[u8]],
     ) {
+        let length: usize = contents.iter().map(|part| part.len()).sum();
         let mut hasher = self.engine.hasher();
         hasher.update(&guid.0);
         hasher.update(&(name.clone().count() as u64).to_le_bytes());
-        hasher.update(&(contents.len() as u64).to_le_bytes());
+        hasher.update(&(length as u64).to_le_bytes());
         name.for_each(|unit| hasher.update(&unit.to_le_bytes()));
-        hasher.update(contents);
+        contents.iter().for_each(|part| hasher.update(part));
         self.digest(RtmrIndex::Rtmr0, event_type, what, hasher.finish());
     }
 
     pub(super) fn separator(&mut self, rtmr: RtmrIndex) {
         self.bytes(rtmr, EventType::SEPARATOR, What::Separator, &[0; 4]);
+    }
+
+    /// An image that is started.
+    pub(super) fn image(&mut self, name: &'a str, image: &PeImage<'_>) {
+        let digest = image.authenticode(self.engine);
+        self.digest(
+            RtmrIndex::Rtmr1,
+            EventType::EFI_BOOT_SERVICES_APPLICATION,
+            What::Image(name),
+            digest,
+        );
+    }
+
+    pub(super) fn partitions(&mut self, table: Option<&PartitionTable<'_>>) {
+        if let Some(table) = table {
+            let digest = table.digest(self.engine);
+            self.digest(
+                RtmrIndex::Rtmr1,
+                EventType::EFI_GPT_EVENT,
+                What::Gpt,
+                digest,
+            );
+        }
+    }
+
+    /// What Linux's EFI stub measures of load options: nothing if there are none. Whoever makes them turns each byte of a
+    /// command line into a unit of UTF-16.
+    pub(super) fn load_options(&mut self, units: impl Iterator<Item = u8> + Clone) {
+        if units.clone().next().is_none() {
+            return;
+        }
+        let mut hasher = self.engine.hasher();
+        for unit in units {
+            hasher.update(&u16::from(unit).to_le_bytes());
+        }
+        let digest = hasher.finish();
+        self.digest(
+            RtmrIndex::Rtmr2,
+            EventType::EVENT_TAG,
+            What::LoadOptions,
+            digest,
+        );
+    }
+
+    /// What Linux's EFI stub measures of an initrd.
+    pub(super) fn initrd(&mut self, initrd: Option<&[u8]>) {
+        if let Some(initrd) = initrd.filter(|initrd| !initrd.is_empty()) {
+            let (rtmr, event_type) = (RtmrIndex::Rtmr2, EventType::EVENT_TAG);
+            self.bytes(rtmr, event_type, What::Initrd, initrd);
+        }
     }
 
     pub(super) fn action(&mut self, text: &'static [u8]) {

@@ -11,6 +11,18 @@ pub struct FwCfgFile<'a> {
     pub contents: &'a [u8],
 }
 
+/// What is measured of QEMU's fw_cfg files.
+#[derive(Clone, Copy, Debug, Default)]
+pub enum FwCfg<'a> {
+    /// Nothing: edk2 before its stable202505.
+    NotMeasured,
+    /// Something that is not known.
+    #[default]
+    Unknown,
+    /// Those of these files that the firmware caches, in its own order. Others may be among them.
+    Files(&'a [FwCfgFile<'a>]),
+}
+
 /// The files that edk2 measures where they exist, in the order in which it does, each with the size that it must have.
 ///
 /// Source: edk2's `OvmfPkg/Library/QemuFwCfgLib/QemuFwCfgCacheInit.c`.

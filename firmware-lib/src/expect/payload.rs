@@ -2,10 +2,14 @@
 
 //! What the firmware boots.
 
+use super::authority::authorities;
 use super::event::Sink;
-use super::{Authority, ExpectError, KernelHeader, PatchedKernel, UnifiedBoot, What};
+use super::{
+    Authority, ExpectError, KernelHeader, PartitionTable, PatchedKernel, ShimBoot, UnifiedBoot,
+    What,
+};
 use crate::pe::PeImage;
-use crate::{EventType, HashEngine, Hasher};
+use crate::{EventType, HashEngine};
 use tdx_call::RtmrIndex;
 
 /// What the firmware boots.
@@ -13,7 +17,9 @@ use tdx_call::RtmrIndex;
 pub enum Payload<'a> {
     /// A kernel that QEMU gives to it, with `-kernel`.
     Direct(DirectBoot<'a>),
-    /// Programs from a disk, such as shim, GRUB and a kernel.
+    /// Shim from a disk, which starts GRUB, and that the kernel.
+    Shim(ShimBoot<'a>),
+    /// Programs from a disk, of which the description says all that is measured.
     Disk(DiskBoot<'a>),
     /// A unified kernel image from a disk.
     Unified(UnifiedBoot<'a>),
@@ -61,13 +67,12 @@ impl<'a> DirectBoot<'a> {
 
     /// What the kernel's EFI stub measures.
     pub(super) fn run<E: HashEngine>(&self, sink: &mut Sink<'_, 'a, E>) {
-        let rtmr = RtmrIndex::Rtmr2;
         let prefix = self.initrd.map_or("", |_| "initrd=initrd ");
-        let bytes = prefix.bytes().chain(self.command_line.bytes());
-        load_options(bytes, sink);
-        if let Some(initrd) = self.initrd.filter(|initrd| !initrd.is_empty()) {
-            sink.bytes(rtmr, EventType::EVENT_TAG, What::Initrd, initrd);
+        let line = prefix.bytes().chain(self.command_line.bytes());
+        if line.clone().next().is_some() {
+            sink.load_options(line.chain([0]));
         }
+        sink.initrd(self.initrd);
     }
 }
 
@@ -85,9 +90,8 @@ pub struct Image<'a> {
 /// A boot from a disk.
 #[derive(Clone, Copy, Debug)]
 pub struct DiskBoot<'a> {
-    /// The partition table as it is measured: its header, the number of used entries in 8 bytes, those entries. `None` for a
-    /// disk without one.
-    pub gpt: Option<&'a [u8]>,
+    /// The disk's partition table, if it has one.
+    pub partitions: Option<PartitionTable<'a>>,
     /// The programs that are loaded as PE images, one after the other: shim, GRUB, kernel.
     pub images: &'a [Image<'a>],
     /// What goes into RTMR2, in order: shim's lists of keys, the texts of GRUB's commands and the files that it reads, and
@@ -112,20 +116,12 @@ impl<'a> DiskBoot<'a> {
         &self,
         sink: &mut Sink<'_, 'a, E>,
     ) -> Result<(), ExpectError> {
-        if let Some(gpt) = self.gpt {
-            sink.bytes(RtmrIndex::Rtmr1, EventType::EFI_GPT_EVENT, What::Gpt, gpt);
-        }
+        sink.partitions(self.partitions.as_ref());
         for (index, image) in self.images.iter().enumerate() {
             authorities(image.authorities, sink);
-            let digest = PeImage::parse(image.file)
-                .map_err(|error| ExpectError::Image { index, error })?
-                .authenticode(sink.engine);
-            sink.digest(
-                RtmrIndex::Rtmr1,
-                EventType::EFI_BOOT_SERVICES_APPLICATION,
-                What::Image(image.name),
-                digest,
-            );
+            let file =
+                PeImage::parse(image.file).map_err(|error| ExpectError::Image { index, error })?;
+            sink.image(image.name, &file);
         }
         for event in self.boot_loader {
             let what = What::BootLoader(event.name);
@@ -133,42 +129,4 @@ impl<'a> DiskBoot<'a> {
         }
         Ok(())
     }
-}
-
-pub(super) fn authorities<'a, E: HashEngine>(
-    authorities: &'a [Authority<'a>],
-    sink: &mut Sink<'_, 'a, E>,
-) {
-    for authority in authorities {
-        sink.variable(
-            EventType::EFI_VARIABLE_AUTHORITY,
-            What::Authority(authority.name),
-            &authority.guid,
-            authority.name.encode_utf16(),
-            authority.data,
-        );
-    }
-}
-
-/// What Linux's EFI stub measures of the load options that were made of these bytes: nothing if there are none, and
-/// otherwise UTF-16 with a zero at the end.
-pub(super) fn load_options<E: HashEngine>(
-    bytes: impl Iterator<Item = u8> + Clone,
-    sink: &mut Sink<'_, '_, E>,
-) {
-    if bytes.clone().next().is_none() {
-        return;
-    }
-    let mut hasher = sink.engine.hasher();
-    // Whoever makes them turns each byte into a unit.
-    for byte in bytes.chain([0]) {
-        hasher.update(&u16::from(byte).to_le_bytes());
-    }
-    let digest = hasher.finish();
-    sink.digest(
-        RtmrIndex::Rtmr2,
-        EventType::EVENT_TAG,
-        What::LoadOptions,
-        digest,
-    );
 }

@@ -4,9 +4,10 @@
 //!
 //! Source: *UAPI.5 Unified Kernel Image*; systemd's src/boot/stub.c and src/fundamental/uki.c.
 
+use super::authority::authorities;
 use super::event::Sink;
-use super::payload::{authorities, load_options};
-use super::{Authority, ExpectError, What};
+use super::stub::stub_initrd_digest;
+use super::{Authority, ExpectError, PartitionTable, VariableStore, What};
 use crate::pe::PeImage;
 use crate::{EventType, HashEngine, Hasher};
 use tdx_call::RtmrIndex;
@@ -21,30 +22,39 @@ const MEASURED: [&str; 14] = [
 /// A boot of a unified kernel image from a disk, without credentials, extensions or add-ons beside it.
 #[derive(Clone, Copy, Debug)]
 pub struct UnifiedBoot<'a> {
-    /// The partition table, as of [`DiskBoot::gpt`](super::DiskBoot::gpt).
-    pub gpt: Option<&'a [u8]>,
+    /// The disk's partition table, if it has one.
+    pub partitions: Option<PartitionTable<'a>>,
     /// The image's file.
     pub image: &'a [u8],
-    /// The hash of the initrd that the stub gives to the kernel, if it is known. The stub of systemd 257 puts archives of
-    /// its own behind the section `.initrd`, so that it is not that of the section. Without it RTMR2 is not predicted;
-    /// the section itself is measured before, too.
-    pub initrd: Option<Digest>,
-    /// What let it pass, where Secure Boot is on.
-    pub authorities: &'a [Authority<'a>],
+    /// What initrd the kernel gets.
+    pub initrd: StubInitrd,
+}
+
+/// The initrd that the stub gives to the kernel. It is not that of the section `.initrd`, which is measured before.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum StubInitrd {
+    /// That of systemd 257, as of [`stub_initrd_digest`].
+    #[default]
+    Systemd257,
+    /// One with this hash.
+    Digest(Digest),
+    /// One that is not known. RTMR2 is not predicted then.
+    Unknown,
 }
 
 impl<'a> UnifiedBoot<'a> {
     pub(super) fn events<E: HashEngine>(
         &self,
+        store: &VariableStore<'a>,
         sink: &mut Sink<'_, 'a, E>,
     ) -> Result<(), ExpectError> {
-        if let Some(gpt) = self.gpt {
-            let event_type = EventType::EFI_GPT_EVENT;
-            sink.bytes(RtmrIndex::Rtmr1, event_type, What::Gpt, gpt);
-        }
-        authorities(self.authorities, sink);
         let image = parse(self.image, 0)?;
-        application(&image, "unified kernel image", sink);
+        if store.secure_boot() {
+            let authority = Authority::of_image(store, &image);
+            authorities(authority.as_slice(), sink);
+        }
+        sink.partitions(self.partitions.as_ref());
+        sink.image("unified kernel image", &image);
         for name in MEASURED {
             let Some(content) = image.section(name) else {
                 continue;
@@ -59,16 +69,22 @@ impl<'a> UnifiedBoot<'a> {
             sink.bytes(rtmr, event_type, What::Section(name), content);
         }
         let kernel = parse(image.section(".linux").unwrap_or_default(), 1)?;
-        application(&kernel, "kernel", sink);
+        sink.image("kernel", &kernel);
 
         let line = image.section(".cmdline").unwrap_or_default();
-        load_options(line.trim_ascii_end().iter().copied(), sink);
-        if image.section(".initrd").is_some() {
-            let (rtmr, event_type) = (RtmrIndex::Rtmr2, EventType::EVENT_TAG);
-            match self.initrd {
-                Some(digest) => sink.digest(rtmr, event_type, What::Initrd, digest),
-                None => sink.unknown(rtmr, event_type, What::Initrd),
+        let line = line.trim_ascii_end().iter().copied();
+        if line.clone().next().is_some() {
+            sink.load_options(line.chain([0]));
+        }
+        let (rtmr, event_type) = (RtmrIndex::Rtmr2, EventType::EVENT_TAG);
+        match self.initrd {
+            StubInitrd::Systemd257 => {
+                if let Some(digest) = stub_initrd_digest(sink.engine, &image) {
+                    sink.digest(rtmr, event_type, What::Initrd, digest);
+                }
             }
+            StubInitrd::Digest(digest) => sink.digest(rtmr, event_type, What::Initrd, digest),
+            StubInitrd::Unknown => sink.unknown(rtmr, event_type, What::Initrd),
         }
         Ok(())
     }
@@ -76,14 +92,4 @@ impl<'a> UnifiedBoot<'a> {
 
 fn parse(file: &[u8], index: usize) -> Result<PeImage<'_>, ExpectError> {
     PeImage::parse(file).map_err(|error| ExpectError::Image { index, error })
-}
-
-fn application<'a, E: HashEngine>(image: &PeImage<'a>, name: &'a str, sink: &mut Sink<'_, 'a, E>) {
-    let digest = image.authenticode(sink.engine);
-    sink.digest(
-        RtmrIndex::Rtmr1,
-        EventType::EFI_BOOT_SERVICES_APPLICATION,
-        What::Image(name),
-        digest,
-    );
 }

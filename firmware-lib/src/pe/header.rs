@@ -82,6 +82,8 @@ pub(super) struct Header {
     pub(super) certificates: Option<(usize, usize)>,
     pub(super) size_of_headers: usize,
     pub(super) subsystem: u16,
+    /// Where the string table is, if there is one.
+    pub(super) strings: Option<usize>,
     section_table: usize,
     section_count: usize,
 }
@@ -164,6 +166,7 @@ impl Header {
             certificates,
             size_of_headers,
             subsystem: read_u16(bytes, optional + SUBSYSTEM)?,
+            strings: strings(file),
             section_table,
             section_count,
         })
@@ -192,6 +195,14 @@ impl Header {
                 }
             })
     }
+}
+
+/// Where the string table is: behind the symbols.
+fn strings(file: &FileHeader) -> Option<usize> {
+    const SYMBOL: usize = 18;
+    let symbols = file.symbol_table.get() as usize;
+    let size = (file.symbol_count.get() as usize).checked_mul(SYMBOL)?;
+    symbols.checked_add(size).filter(|_| symbols != 0)
 }
 
 fn read_u16(bytes: &[u8], offset: usize) -> Result<u16, PeError> {

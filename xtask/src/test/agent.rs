@@ -16,6 +16,7 @@ use super::{Check, Context, Tier, Verdict};
 use crate::artefacts::host_cargo;
 use crate::td;
 use crate::vm::cli::BootChoice;
+use crate::vm::Guest;
 use example::{Example, Place};
 
 pub(super) const CHECKS: &[Check] = &[
@@ -48,7 +49,7 @@ const COMMAND: &str = "tdx";
 const MARK: &str = "@@@@";
 
 /// What the examples outside of the TD need of those inside.
-const FILES: [&str; 3] = ["evidence.json", "quote.bin", "policy.toml"];
+const FILES: [&str; 4] = ["evidence.json", "quote.bin", "policy.toml", "machine.tar"];
 
 fn agent(context: &Context<'_>) -> Result<Verdict> {
     let paths = &context.environment.paths;
@@ -74,7 +75,8 @@ fn agent(context: &Context<'_>) -> Result<Verdict> {
         BootChoice::Tdvf,
         &context.progress,
     )?;
-    let output = context.succeed(&guest, &["sh", "-c", &script(&inside)])?;
+    let command = ["sh", "-c", &script(&inside)];
+    let output = context.succeed(&guest, &command)?;
     let output = String::from_utf8(output).context("what the commands said")?;
     let mark = format!("{MARK}\n");
     let mut parts = output.split(&mark).skip(1);
@@ -91,6 +93,7 @@ fn agent(context: &Context<'_>) -> Result<Verdict> {
             .with_context(|| format!("the TD's {file}"))?;
         fs::write(folder.path().join(file), contents)?;
     }
+    host_files(&guest, &command, folder.path())?;
     let quoting = context.verifier()?.command();
     let programs = [&tdx, quoting].map(|program: &Path| program.parent().map(Path::to_owned));
     let mut said = said.into_iter();
@@ -140,6 +143,19 @@ fn interop(context: &Context<'_>) -> Result<Verdict> {
     step.run(host_cargo::apart(paths, "test", INTEROP).env("TDX", tdx))?;
     step.done();
     Ok(Verdict::Passed(String::new()))
+}
+
+/// Puts into a folder what the host boots a guest with, to run a command.
+fn host_files(guest: &Guest, command: &[&str], folder: &Path) -> Result<()> {
+    let command: Vec<_> = command.iter().map(Into::into).collect();
+    let (line, initrd) = guest.handed_over(&command)?;
+    let firmware = guest.start.firmware().context("there is no firmware")?;
+    for (from, name) in [(firmware, "OVMF.fd"), (&guest.vmlinuz, "vmlinuz")] {
+        fs::copy(from, folder.join(name)).with_context(|| format!("copying {}", from.display()))?;
+    }
+    fs::write(folder.join("initrd"), initrd)?;
+    fs::write(folder.join("cmdline"), line)?;
+    Ok(())
 }
 
 /// Runs the examples in a shell, and gives out the files.

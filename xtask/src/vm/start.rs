@@ -7,12 +7,15 @@ use std::io::{self, Seek, Write};
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::path::{Path, PathBuf};
 
-use anyhow::{ensure, Context, Result};
+use anyhow::{bail, ensure, Context, Result};
 
 use super::disk::{self, Entry};
 use super::Guest;
 use crate::enclosure::Enclosure;
 use crate::setup::Firmware;
+
+/// Where on the machine's PCI bus the disk is: behind what every guest has.
+pub(crate) const DISK_SLOT: u8 = 2;
 
 /// How a machine comes to its kernel.
 #[derive(Debug, Clone, Default)]
@@ -51,8 +54,8 @@ pub(super) fn arguments(
     if let Some(firmware) = guest.start.firmware() {
         arguments.extend(["-bios".into(), firmware.into()]);
     }
-    let disk = match &guest.start {
-        Start::Direct | Start::Firmware(_) => {
+    let disk = match disk(guest, line, initrd)? {
+        Made::NoDisk(initrd) => {
             arguments.extend(["-kernel".into(), guest.vmlinuz.clone().into()]);
             arguments.extend(["-append".into(), line.into()]);
             // QEMU opens it by its number under /proc/self/fd.
@@ -60,18 +63,56 @@ pub(super) fn arguments(
             arguments.extend(["-initrd".into(), by_number(&initrd).into()]);
             return Ok((arguments, initrd));
         }
-        Start::Grub(_, firmware) => grub_disk(guest, firmware, line, initrd)?,
-        Start::UnifiedImage(_, firmware) => unified_disk(guest, firmware, line, &initrd)?,
+        Made::Disk(disk) => OwnedFd::from(disk.file),
     };
-    let disk = OwnedFd::from(disk);
     let file = by_number(&disk);
     arguments.push("-drive".into());
     arguments.push(format!("if=none,id=disk,format=raw,readonly=on,file={file}").into());
     arguments.push("-device".into());
     // What a TD demands of a virtio device, as in the other arguments.
     let device = "virtio-blk-pci,drive=disk,bootindex=0,disable-legacy=on,iommu_platform=on";
-    arguments.push(device.into());
+    arguments.push(format!("{device},addr={DISK_SLOT:#x}").into());
     Ok((arguments, disk))
+}
+
+/// The disk that a guest boots from, if it does from one.
+#[derive(Debug)]
+enum Made {
+    Disk(BootDisk),
+    /// QEMU hands over the kernel, and this initial file system.
+    NoDisk(File),
+}
+
+fn disk(guest: &Guest, line: &str, initrd: File) -> Result<Made> {
+    Ok(match &guest.start {
+        Start::Direct | Start::Firmware(_) => Made::NoDisk(initrd),
+        Start::Grub(_, firmware) => Made::Disk(grub_disk(guest, firmware, line, initrd)?),
+        Start::UnifiedImage(_, firmware) => {
+            Made::Disk(unified_disk(guest, firmware, line, &initrd)?)
+        }
+    })
+}
+
+/// A disk to boot from, and the files on it that nothing else tells of.
+#[derive(Debug)]
+pub(crate) struct BootDisk {
+    /// All of it.
+    pub(crate) file: File,
+    /// What firmware starts from it, and what that starts: shim and GRUB, or a unified kernel image.
+    pub(crate) loaders: Vec<Vec<u8>>,
+}
+
+impl BootDisk {
+    /// The disk of a guest with this command line and initial file system.
+    ///
+    /// # Errors
+    /// When it cannot be made, or the guest boots from none.
+    pub(super) fn of(guest: &Guest, line: &str, initrd: File) -> Result<Self> {
+        match disk(guest, line, initrd)? {
+            Made::Disk(disk) => Ok(disk),
+            Made::NoDisk(_) => bail!("the guest boots from no disk"),
+        }
+    }
 }
 
 fn by_number(file: &OwnedFd) -> String {
@@ -79,13 +120,15 @@ fn by_number(file: &OwnedFd) -> String {
 }
 
 /// A disk with shim where firmware looks for a loader, GRUB where shim does, and GRUB's configuration.
-fn grub_disk(guest: &Guest, firmware: &Firmware, line: &str, mut initrd: File) -> Result<File> {
+fn grub_disk(guest: &Guest, firmware: &Firmware, line: &str, mut initrd: File) -> Result<BootDisk> {
     let open = |path: PathBuf| {
         File::open(&path).with_context(|| format!("cannot open {}", path.display()))
     };
-    let mut shim = open(firmware.loaders.join("usr/lib/shim/shimx64.efi.signed"))?;
+    let shim = firmware.loaders.join("usr/lib/shim/shimx64.efi.signed");
     let grub = "usr/lib/grub/x86_64-efi-signed/grubx64.efi.signed";
-    let mut grub = open(firmware.loaders.join(grub))?;
+    let grub = firmware.loaders.join(grub);
+    let loaders = vec![read(&shim)?, read(&grub)?];
+    let (mut shim, mut grub) = (open(shim)?, open(grub)?);
     let mut kernel = open(guest.vmlinuz.clone())?;
     let mut configuration = tempfile::tempfile()?;
     write!(
@@ -93,7 +136,7 @@ fn grub_disk(guest: &Guest, firmware: &Firmware, line: &str, mut initrd: File) -
         "linux /vmlinuz {}\ninitrd /initrd\nboot\n",
         grub_words(line)
     )?;
-    disk::make(&mut [
+    let file = disk::make(&mut [
         Entry {
             path: "EFI/BOOT/BOOTX64.EFI",
             content: &mut shim,
@@ -114,7 +157,12 @@ fn grub_disk(guest: &Guest, firmware: &Firmware, line: &str, mut initrd: File) -
             path: "initrd",
             content: &mut initrd,
         },
-    ])
+    ])?;
+    Ok(BootDisk { file, loaders })
+}
+
+fn read(path: &Path) -> Result<Vec<u8>> {
+    fs::read(path).with_context(|| format!("cannot read {}", path.display()))
 }
 
 /// The words of a command line, as GRUB's shell takes each of them unchanged.
@@ -125,7 +173,7 @@ fn grub_words(line: &str) -> String {
 }
 
 /// A disk with a unified kernel image where firmware looks for a loader.
-fn unified_disk(guest: &Guest, firmware: &Firmware, line: &str, initrd: &File) -> Result<File> {
+fn unified_disk(guest: &Guest, firmware: &Firmware, line: &str, initrd: &File) -> Result<BootDisk> {
     // Beside the base images, on disk: the tool reads and writes files.
     let folder = tempfile::Builder::new()
         .prefix(super::image::UNFINISHED)
@@ -158,11 +206,14 @@ fn unified_disk(guest: &Guest, firmware: &Firmware, line: &str, initrd: &File) -
         "ukify failed: {}",
         String::from_utf8_lossy(&output.stderr)
     );
-    let mut image = File::open(folder.path().join("uki.efi"))?;
-    disk::make(&mut [Entry {
+    let path = folder.path().join("uki.efi");
+    let mut image = File::open(&path)?;
+    let file = disk::make(&mut [Entry {
         path: "EFI/BOOT/BOOTX64.EFI",
         content: &mut image,
-    }])
+    }])?;
+    let loaders = vec![read(&path)?];
+    Ok(BootDisk { file, loaders })
 }
 
 #[cfg(test)]

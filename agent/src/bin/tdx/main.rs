@@ -12,6 +12,7 @@ mod extend;
 mod generate;
 mod input;
 mod logs;
+mod measure;
 mod output;
 mod policy;
 mod quote;
@@ -47,6 +48,7 @@ enum Command {
     Eventlog(eventlog::Options),
     Replay(replay::Options),
     Extend(extend::Options),
+    Measure(Box<measure::Options>),
     Policy(policy::Options),
     Evidence(evidence::Options),
     Completions(generate::Completions),
@@ -64,6 +66,7 @@ fn main() -> ExitCode {
         Command::Eventlog(options) => options.run(&output),
         Command::Replay(options) => options.run(&output),
         Command::Extend(options) => options.run(&output),
+        Command::Measure(options) => options.run(&output),
         Command::Policy(options) => options.run(&output),
         Command::Evidence(options) => options.run(&output),
         Command::Completions(options) => options.run(),

@@ -22,19 +22,16 @@ pub(super) const TABLE: &str = "/sys/firmware/acpi/tables/CCEL";
 pub(super) const SMBIOS: &str = "/sys/firmware/dmi/tables/DMI";
 /// QEMU's files for the firmware.
 pub(super) const FW_CFG: &str = "/sys/firmware/qemu_fw_cfg/by_name";
-/// The firmware's variables.
-pub(super) const VARIABLES: &str = "/sys/firmware/efi/efivars";
 
 const REPORT: &str = "/tmp/report";
 
 /// A script that writes each file as a line with its name and size, and its bytes behind that.
 pub(super) fn script() -> String {
     format!(
-        "modprobe -a qemu_fw_cfg efivarfs
-        mount -t efivarfs efivarfs {VARIABLES} 2>/dev/null
+        "modprobe qemu_fw_cfg
         ./{PROGRAM} report --device /dev/tdx_guest --out {REPORT} >/dev/null || exit 1
         for file in {REPORT} {TABLE} {LOG} {SMBIOS} {FW_CFG}/bootorder/raw {FW_CFG}/etc/table-loader/raw \
-            {FW_CFG}/etc/acpi/*/raw {VARIABLES}/BootOrder-* {VARIABLES}/Boot0*-*
+            {FW_CFG}/etc/acpi/*/raw
         do
             [ -f $file ] || continue
             cat $file >/tmp/copy
@@ -79,18 +76,6 @@ impl Evidence {
     pub(super) fn file(&self, name: &str) -> Result<&[u8]> {
         let found = self.0.get(name).map(Vec::as_slice);
         found.with_context(|| format!("the TD has no {name}"))
-    }
-
-    /// Names and contents of the files in a folder.
-    pub(super) fn folder<'a>(
-        &'a self,
-        folder: &'a str,
-    ) -> impl Iterator<Item = (&'a str, &'a [u8])> {
-        let files = self.0.iter();
-        files.filter_map(move |(name, content)| {
-            let name = name.strip_prefix(folder)?.strip_prefix('/')?;
-            Some((name, content.as_slice()))
-        })
     }
 
     /// What the report says of the TD. Its hashes and MAC hold.

@@ -2,7 +2,6 @@
 //! The firmware library as all that there is in a TD: its example image, booted.
 
 use std::fs;
-use std::path::{Path, PathBuf};
 
 use anyhow::{bail, ensure, Context as _, Result};
 use tdx_firmware::event_log::EventLog;
@@ -13,31 +12,29 @@ use tdx_firmware::{EventType, HashEngine, Sha2};
 use tdx_uapi::Digest;
 
 use super::{Context, Verdict};
-use crate::artefacts::{root_cargo, PROJECT};
-use crate::vm::CPU;
-
-const MANIFEST: &str = "firmware-lib/example-image/Cargo.toml";
-const PROGRAM: &str = "tdx-firmware-example";
-const FILE: &str = "example.fd";
+use crate::artefacts::example_image::{used, ExampleImage, Machine};
 
 /// What the image measures as payload, from the project's folder.
 const PAYLOAD: &str = "firmware-lib/example-image/src/main.rs";
-
-/// How many seconds a boot may take. It takes less than one.
-const LIMIT: &str = "60";
 
 /// The machines that it is booted on: vCPUs and memory.
 const MACHINES: [(u32, u64); 3] = [(1, 512 << 20), (2, 2 << 30), (4, 4 << 30)];
 
 /// Boots the image, and compares what it says with what is known of it beforehand.
 pub(super) fn check(context: &Context<'_>) -> Result<Verdict> {
-    let file = build(context)?;
-    let image = fs::read(&file)?;
+    let example = ExampleImage::build(context.environment, None, &context.progress)?;
+    let image = fs::read(&example.file)?;
     let payload = fs::read(context.environment.paths.project().join(PAYLOAD))?;
     let tdvf = Tdvf::parse(&image)?;
     let expected_mrtd = mrtd(&Sha2, &tdvf, RecordOrder::PageByPage);
     for (vcpus, memory) in MACHINES {
-        let text = boot(context, &file, vcpus, memory)?;
+        let machine = Machine {
+            vcpus,
+            memory,
+            control: false,
+        };
+        let plugin = &context.td()?.plugin;
+        let text = example.boot(context.environment, plugin, machine, &context.progress)?;
         let said = Said::parse(&text)
             .with_context(|| format!("with {vcpus} vCPUs and {memory} bytes it said\n{text}"))?;
         let mut area = [0; 4096];
@@ -51,74 +48,10 @@ pub(super) fn check(context: &Context<'_>) -> Result<Verdict> {
     }
     Ok(Verdict::Passed(format!(
         "{} of {} bytes used; {} machines",
-        image.len() - longest_zeros(&image),
+        used(&image),
         image.len(),
         MACHINES.len()
     )))
-}
-
-/// Builds the image with the root's tools, and gives its path.
-fn build(context: &Context<'_>) -> Result<PathBuf> {
-    let mut step = context.progress.step("example image")?;
-    step.run(&mut root_cargo::fetch(context.environment, MANIFEST))?;
-    let mut cargo = root_cargo::cargo(context.environment)?;
-    cargo.args([
-        "build",
-        "--locked",
-        "--release",
-        "--manifest-path",
-        MANIFEST,
-    ]);
-    step.run(&mut cargo)?;
-    let folder = context
-        .environment
-        .paths
-        .build("root-cargo")
-        .join("release");
-    let mut objcopy = context
-        .environment
-        .enclosure()
-        .bind_read_only(context.environment.paths.project(), PROJECT)
-        .bind(&folder, "/built")
-        .directory("/built")
-        .command("objcopy");
-    step.run(objcopy.args(["-O", "binary", PROGRAM, FILE]))?;
-    step.done();
-    Ok(folder.join(FILE))
-}
-
-/// What the image says on its serial port, on a machine that has no other device.
-fn boot(context: &Context<'_>, image: &Path, vcpus: u32, memory: u64) -> Result<String> {
-    let mut step = context
-        .progress
-        .step(&format!("example image, {vcpus} vCPUs"))?;
-    let plugin = &context.td()?.plugin;
-    let mut enclosure = context.environment.enclosure();
-    for (file, folder) in [(image, "/built"), (plugin, "/plugin")] {
-        let parent = file.parent().context("a file is in a folder")?;
-        enclosure = enclosure.bind_read_only(parent, folder);
-    }
-    let plugin = plugin.file_name().context("a plugin has a name")?;
-    let mut command = enclosure.command("timeout");
-    command.args([
-        LIMIT,
-        "qemu-system-x86_64",
-        "-nodefaults",
-        "-no-user-config",
-    ]);
-    command.args(["-no-reboot", "-display", "none", "-serial", "stdio"]);
-    command.args(["-accel", "tcg,thread=multi", "-machine", "q35", "-cpu", CPU]);
-    command.args([
-        "-smp",
-        &vcpus.to_string(),
-        "-m",
-        &format!("{}M", memory >> 20),
-    ]);
-    command.args(["-bios", &format!("/built/{FILE}"), "-plugin"]);
-    command.arg(format!("file=/plugin/{}", plugin.to_string_lossy()));
-    let text = step.output(&mut command)?;
-    step.done();
-    Ok(text)
 }
 
 /// What the image said.
@@ -200,18 +133,9 @@ fn from_hex(text: &str) -> Option<Vec<u8>> {
         .collect()
 }
 
-/// The longest run of zeros: the part of the image that nothing is in.
-fn longest_zeros(image: &[u8]) -> usize {
-    image
-        .split(|byte| *byte != 0)
-        .map(<[u8]>::len)
-        .max()
-        .unwrap_or(0)
-}
-
 #[cfg(test)]
 mod tests {
-    use super::{from_hex, longest_zeros, Said};
+    use super::{from_hex, Said};
 
     const GOOD: &str = "TD\r\nlog 0102\r\nlog ff\r\nMRTD aa\r\nRTMR0 b0\r\nRTMR1 b1\r\nRTMR2 b2\r\nRTMR3 b3\r\nPASS: all\r\n";
 
@@ -230,10 +154,5 @@ mod tests {
         }
         assert_eq!(from_hex("0g"), None);
         assert_eq!(from_hex("012"), None);
-    }
-
-    #[test]
-    fn finds_the_longest_zeros() {
-        assert_eq!(longest_zeros(&[0, 1, 0, 0, 0, 2]), 3);
     }
 }

@@ -1,0 +1,217 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+
+//! Boots from a disk.
+
+use super::support::{changed, kernel, Parts};
+use crate::common::{pe, put, PE_SECTIONS};
+use tdx_call::RtmrIndex;
+use tdx_firmware::expect::{
+    stub_initrd_digest, Authority, Boot, BootSeparator, DiskBoot, FwCfg, Image, LoaderEvent,
+    PartitionTable, Payload, Smbios, StubInitrd, UnifiedBoot, What,
+};
+use tdx_firmware::pe::PeImage;
+use tdx_firmware::tdvf::Tdvf;
+use tdx_firmware::{EventType, Guid, HashEngine, Sha2};
+
+#[test]
+fn a_disk_boot_measures_authorities_partitions_and_images() {
+    let parts = Parts::new();
+    let image = kernel();
+    let authorities = [Authority {
+        guid: Guid::IMAGE_SECURITY_DATABASE,
+        name: "db",
+        data: b"certificate",
+    }];
+    let images = [Image {
+        name: "shim",
+        file: &image,
+        authorities: &authorities,
+    }];
+    let disk = disk();
+    let payload = Payload::Disk(DiskBoot {
+        partitions: PartitionTable::of_disk(&disk),
+        images: &images,
+        boot_loader: &[LoaderEvent {
+            name: "grub_cmd: boot",
+            event_type: EventType::IPL,
+            measured: b"boot",
+        }],
+    });
+    let mut events = Vec::new();
+    let mut digest = None;
+    let firmware = Tdvf::parse(&parts.firmware).unwrap();
+    let boot = Boot {
+        firmware,
+        td_hob: None,
+        fw_cfg: FwCfg::NotMeasured,
+        acpi: None,
+        smbios: Smbios::NotMeasured,
+        boot_variables: None,
+        boot_separator: BootSeparator::Rtmr1,
+        payload,
+        exits_boot_services: false,
+    };
+    boot.events(&Sha2, |event| {
+        events.push((event.rtmr, event.event_type));
+        if let What::Authority(_) = event.what {
+            digest = event.digest;
+        }
+    })
+    .unwrap();
+    let end = events.len() - 6;
+    assert_eq!(
+        events[end..],
+        [
+            (RtmrIndex::Rtmr1, EventType::EFI_ACTION),
+            (RtmrIndex::Rtmr1, EventType::SEPARATOR),
+            (RtmrIndex::Rtmr1, EventType::EFI_GPT_EVENT),
+            (RtmrIndex::Rtmr0, EventType::EFI_VARIABLE_AUTHORITY),
+            (RtmrIndex::Rtmr1, EventType::EFI_BOOT_SERVICES_APPLICATION),
+            (RtmrIndex::Rtmr2, EventType::IPL),
+        ]
+    );
+    let variable = [
+        &Guid::IMAGE_SECURITY_DATABASE.0[..],
+        &2_u64.to_le_bytes(),
+        &11_u64.to_le_bytes(),
+        b"d\0b\0certificate",
+    ];
+    assert_eq!(digest, Some(Sha2.digest(&variable)));
+}
+
+/// The front of a disk with two partitions among four entries.
+fn disk() -> Vec<u8> {
+    let mut disk = vec![0; PartitionTable::USUAL_SIZE];
+    put(&mut disk, 512, b"EFI PART");
+    put(&mut disk, 512 + 72, &2_u64.to_le_bytes());
+    put(&mut disk, 512 + 80, &4_u32.to_le_bytes());
+    put(&mut disk, 512 + 84, &128_u32.to_le_bytes());
+    disk[1024] = 1;
+    disk[1024 + 2 * 128] = 3;
+    disk
+}
+
+#[test]
+fn a_partition_table_is_measured_with_its_used_entries() {
+    let disk = disk();
+    let table = PartitionTable::of_disk(&disk).unwrap();
+    let measured = [
+        &disk[512..512 + 92],
+        &2_u64.to_le_bytes(),
+        &disk[1024..1024 + 128],
+        &disk[1024 + 256..1024 + 384],
+    ];
+    assert_eq!(table.digest(&Sha2), Sha2.digest(&measured));
+    assert!((0..1024 + 512).all(|length| PartitionTable::of_disk(&disk[..length]).is_none()));
+    for (at, value) in [
+        (512, b'X'),
+        (512 + 79, 0xff),
+        (512 + 83, 0xff),
+        (512 + 84, 0x7f),
+    ] {
+        let mut other = disk.clone();
+        other[at] = value;
+        assert!(PartitionTable::of_disk(&other).is_none(), "byte {at}");
+    }
+}
+
+/// A unified kernel image with a command line and an initrd of 5 bytes.
+fn unified(line: &[u8]) -> Vec<u8> {
+    let parts: [(&str, u32, Vec<u8>); 3] = [
+        (".cmdline", 0x200, line.to_vec()),
+        (".initrd", 0x400, b"12345".to_vec()),
+        (".linux", 0x600, kernel()),
+    ];
+    let mut image = pe(&[(0x200, 0x200), (0x400, 0x200), (0x600, 0x600)], 0xc00);
+    image[0x200..].fill(0);
+    for (index, (name, start, content)) in parts.iter().enumerate() {
+        let header = PE_SECTIONS + 40 * index;
+        put(&mut image, header, name.as_bytes());
+        put(
+            &mut image,
+            header + 8,
+            &(content.len() as u32).to_le_bytes(),
+        );
+        put(&mut image, *start as usize, content);
+    }
+    image
+}
+
+#[test]
+fn a_unified_kernel_image_says_all_that_it_measures() {
+    let parts = Parts::new();
+    let image = unified(b"quiet \n");
+    let payload = |image| {
+        Payload::Unified(UnifiedBoot {
+            partitions: None,
+            image,
+            initrd: StubInitrd::Digest(Sha2.digest(&[b"initrd"])),
+        })
+    };
+    let mut told = Vec::new();
+    let mut digests = Vec::new();
+    parts.with(
+        |boot| boot.payload = payload(Box::leak(image.clone().into_boxed_slice())),
+        |boot| {
+            boot.events(&Sha2, |event| {
+                told.push(event.what.to_string());
+                digests.push(event.digest.unwrap());
+            })
+            .unwrap();
+        },
+    );
+    let first = told
+        .iter()
+        .position(|what| what == "image unified kernel image")
+        .unwrap();
+    let wanted: [(&str, &[u8]); 8] = [
+        ("name of section .linux", b".linux\0"),
+        ("section .linux", &kernel()),
+        ("name of section .cmdline", b".cmdline\0"),
+        ("section .cmdline", b"quiet \n"),
+        ("name of section .initrd", b".initrd\0"),
+        ("section .initrd", b"12345"),
+        ("load options", b"q\0u\0i\0e\0t\0\0\0"),
+        ("initrd", b"initrd"),
+    ];
+    for (what, measured) in wanted {
+        let index = told.iter().position(|told| told == what).unwrap();
+        assert!(index > first, "{what}");
+        assert_eq!(digests[index], Sha2.digest(&[measured]), "{what}");
+    }
+    assert!(told.contains(&"image kernel".to_owned()));
+
+    let before = parts.with(
+        |boot| boot.payload = payload(Box::leak(image.into_boxed_slice())),
+        |boot| boot.rtmrs(&Sha2).unwrap(),
+    );
+    let other = Box::leak(unified(b"debug \n").into_boxed_slice());
+    let after = parts.with(
+        |boot| boot.payload = payload(other),
+        |boot| boot.rtmrs(&Sha2).unwrap(),
+    );
+    assert_eq!(changed(&before, &after), [1, 2]);
+}
+
+#[test]
+fn the_stub_puts_archives_of_small_files_behind_the_initrd() {
+    let mut image = unified(b"quiet");
+    let digest = |image: &[u8]| stub_initrd_digest(&Sha2, &PeImage::parse(image).unwrap());
+    assert_eq!(digest(&image), Some(Sha2.digest(&[b"12345\0\0\0"])));
+    // What was the command line is os-release then.
+    put(&mut image, PE_SECTIONS, b".osrel\0\0");
+    let entry = |inode: u32, mode: u32, size: u32, name: &str| {
+        let length = name.len() as u32 + 1;
+        let fields = [inode, mode, 0, 0, 1, 0, size, 0, 0, 0, 0, length, 0];
+        let fields: String = fields.iter().map(|field| format!("{field:08x}")).collect();
+        format!("070701{fields}{name}\0")
+    };
+    let folder = entry(1, 0o40_555, 0, ".extra") + "\0\0\0";
+    let file = entry(2, 0o100_444, 5, ".extra/os-release") + "quiet\0\0\0";
+    let end = entry(0, 0, 0, "TRAILER!!!").replace("0000000b", "0000000B") + "\0\0\0";
+    let archive = format!("{folder}{file}{end}");
+    // Names and contents begin at multiples of 4.
+    assert_eq!((folder.len() % 4, file.len() % 4, end.len() % 4), (0, 0, 0));
+    let expected = Sha2.digest(&[b"12345\0\0\0", archive.as_bytes()]);
+    assert_eq!(digest(&image), Some(expected));
+}
