@@ -137,7 +137,12 @@ impl<'a> Sessions<'a> {
         let known = files(&findings)?;
         let mut command = self.command(target);
         command.arg(format!("-max_total_time={seconds}"));
-        command.args(["-print_final_stats=1", "-timeout=60", "-rss_limit_mb=2048"]);
+        command.args([
+            "-print_final_stats=1",
+            "-timeout=60",
+            "-report_slow_units=60",
+            "-rss_limit_mb=2048",
+        ]);
         command.arg(format!("-artifact_prefix={KEPT}/findings/{target}/"));
         command.arg(format!("{KEPT}/corpus/{target}"));
         command.arg(format!("{PROJECT}/fuzz/corpus/{target}"));
