@@ -72,8 +72,9 @@ impl Judge {
         Ok(())
     }
 
-    /// Fails unless the evidence is refused because of exactly those claims, each with all of those words.
-    pub(super) fn refuse(&self, evidence: &str, wrong: &[(&str, &[&str])]) -> Result<()> {
+    /// Fails unless the evidence is refused because of exactly those claims, each with all of those words. Returns what was
+    /// said.
+    pub(super) fn refuse(&self, evidence: &str, wrong: &[(&str, &[&str])]) -> Result<String> {
         let said = self.verify(1, evidence)?;
         let failed: Vec<_> = said
             .lines()
@@ -94,8 +95,8 @@ impl Judge {
                 );
             }
         }
-        self.tdx(1, &format!("policy check policy.toml --from {evidence}"))
-            .map(drop)
+        self.tdx(1, &format!("policy check policy.toml --from {evidence}"))?;
+        Ok(said)
     }
 
     /// Writes the page of evidence to where the logs are, for people to look at.
@@ -105,7 +106,7 @@ impl Judge {
             .environment
             .paths
             .logs()
-            .join(format!("evidence-{name}.html"));
+            .join(format!("page-of-{name}.html"));
         let said = self.tdx(
             status,
             &format!(
