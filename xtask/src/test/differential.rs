@@ -192,28 +192,26 @@ fn compare(log: &[u8], ours: &Read, theirs: &Read) -> Result<usize> {
         );
     }
     let (our, their) = (ours.events.len(), theirs.events.len());
-    if our > their {
+    match (ours.events.get(their), theirs.events.get(our)) {
         // It ends with an event of MR -1, and with an error where a register has no counter.
-        let next = &ours.events[their];
-        ensure!(
+        (Some(next), _) => ensure!(
             theirs.error.is_some() || next.mr == u32::MAX,
             "cctrusted leaves out event {their}, {next:?}"
-        );
-    } else if their > our {
+        ),
         // It reads what is cut as if it were whole, and zeros at the end as events.
-        let next = &theirs.events[our];
-        let zeros = log.last() == Some(&0) && next.mr == 0 && next.event_type == 0;
-        ensure!(
-            ours.error.is_some() || zeros,
-            "only cctrusted has event {our}, {next:?}"
-        );
-    } else {
+        (None, Some(next)) => {
+            let zeros = log.last() == Some(&0) && next.mr == 0 && next.event_type == 0;
+            ensure!(
+                ours.error.is_some() || zeros,
+                "only cctrusted has event {our}, {next:?}"
+            );
+        }
         // Where it does not refuse, our reader may: a cut is noticed here only.
-        ensure!(
+        (None, None) => ensure!(
             theirs.error.is_none() || ours.error.is_some(),
             "only cctrusted fails behind event {our}: {:?}",
             theirs.error
-        );
+        ),
     }
     Ok(our.min(their))
 }

@@ -79,12 +79,18 @@ pub(super) fn shorten(text: &str) -> String {
     })
 }
 
-/// The text without what differs from boot to boot and from kernel to kernel: digits, and numbers of two digits or more.
+/// The text without what differs from boot to boot, from day to day and from kernel to kernel: digits, times, and numbers of
+/// two digits or more.
 pub(super) fn normalise(text: &str) -> String {
     let text = &without_uuids(text);
     let text = by_words(text, |word, normal| {
         let hexadecimal = word.len() >= 8 && word.bytes().all(|byte| byte.is_ascii_hexdigit());
-        let decimal = word.len() >= 2 && word.bytes().all(|byte| byte.is_ascii_digit());
+        // In a time, such as 2026-11-21T00:00:00Z, there are letters between the numbers.
+        let decimal = word.len() >= 2
+            && word.starts_with(|one: char| one.is_ascii_digit())
+            && word
+                .bytes()
+                .all(|byte| matches!(byte, b'0'..=b'9' | b'T' | b'Z'));
         match (hexadecimal, decimal) {
             (false, false) => normal.push_str(word),
             _ => normal.push('#'),
@@ -167,6 +173,10 @@ mod tests {
         assert_eq!(
             normalise("boot 685e1e55-2093-4e8e-b8fb-4669692a28c6"),
             normalise("boot 19b18392-c9fc-4b9f-8935-35ffd2f8a8b4")
+        );
+        assert_eq!(
+            normalise("of 2026-11-21T00:00:00Z"),
+            normalise("of 2027-02-03T04:55:06Z")
         );
         assert_ne!(normalise("RTMR3 holds"), normalise("RTMR2 holds"));
         assert_ne!(normalise("a holds"), normalise("a FAILS"));
