@@ -203,7 +203,7 @@ fn the_stub_puts_archives_of_small_files_behind_the_initrd() {
     let entry = |inode: u32, mode: u32, size: u32, name: &str| {
         let length = name.len() as u32 + 1;
         let fields = [inode, mode, 0, 0, 1, 0, size, 0, 0, 0, 0, length, 0];
-        let fields: String = fields.iter().map(|field| format!("{field:08x}")).collect();
+        let fields = fields.map(|field| format!("{field:08x}")).concat();
         format!("070701{fields}{name}\0")
     };
     let folder = entry(1, 0o40_555, 0, ".extra") + "\0\0\0";
