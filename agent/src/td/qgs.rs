@@ -42,12 +42,7 @@ impl Qgs {
     ) -> Option<Result<Vec<u8>, Error>> {
         let address = VsockAddr::new(VMADDR_CID_HOST, self.port);
         let stream = VsockStream::connect(&address).ok()?;
-        // Zero would be no limit.
-        let limit = Some(deadline.left().max(Duration::from_millis(1)));
-        let answer = stream
-            .set_read_timeout(limit)
-            .and_then(|()| stream.set_write_timeout(limit))
-            .and_then(|()| ask(stream, report));
+        let answer = ask(Timed { stream, deadline }, report);
         Some(answer.map_err(|error| match deadline.left() {
             Duration::ZERO => deadline.passed(Step::Quote),
             _ => Error::NoQuotingService {
@@ -58,6 +53,41 @@ impl Qgs {
                 ),
             },
         }))
+    }
+}
+
+/// A connection that ends at the deadline, however slowly the host sends.
+struct Timed {
+    stream: VsockStream,
+    deadline: Deadline,
+}
+
+impl Timed {
+    /// The time that is left.
+    fn left(&self) -> io::Result<Option<Duration>> {
+        match self.deadline.left() {
+            Duration::ZERO => Err(io::ErrorKind::TimedOut.into()),
+            // Less than a microsecond would be no limit.
+            left => Ok(Some(left.max(Duration::from_millis(1)))),
+        }
+    }
+}
+
+impl Read for Timed {
+    fn read(&mut self, bytes: &mut [u8]) -> io::Result<usize> {
+        self.stream.set_read_timeout(self.left()?)?;
+        self.stream.read(bytes)
+    }
+}
+
+impl Write for Timed {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.stream.set_write_timeout(self.left()?)?;
+        self.stream.write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.stream.flush()
     }
 }
 
