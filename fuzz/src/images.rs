@@ -114,8 +114,12 @@ pub(crate) fn pe_hash(bytes: &[u8]) {
         }
     };
     assert!(format!("{image:?}").contains(&format!("size: {}", bytes.len())));
-    let optional_header =
-        u32::from_le_bytes(bytes[60..64].try_into().expect("4 bytes")) as usize + 24;
+    // Without an MS-DOS header the PE header comes first.
+    let header = match bytes.starts_with(b"MZ") {
+        true => u32::from_le_bytes(bytes[60..64].try_into().expect("4 bytes")) as usize,
+        false => 0,
+    };
+    let optional_header = header + 24;
     assert_eq!(
         image.subsystem().to_le_bytes(),
         bytes[optional_header + 68..][..2]
