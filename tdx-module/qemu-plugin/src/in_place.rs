@@ -8,6 +8,10 @@
 //! and the guest goes on behind it with its registers as the host left them.
 //!
 //! The code is shared: another vCPU that comes to the same place meanwhile waits there until the TDCALL is back.
+//!
+//! QEMU translates code with its page locked, and asks here what is in it; a write to code locks the page, too. So the
+//! list is not locked while code is written. A patch is in it before the code is overwritten, and until the TDCALL is back:
+//! whoever translates what is in its place finds it there.
 
 use crate::registers::RegisterAccess;
 use crate::vcpu::{self, Vcpu};
@@ -37,6 +41,8 @@ const PATIENCE: Duration = Duration::from_micros(50);
 
 /// The instructions that are being executed.
 pub(crate) struct InPlace {
+    /// Held by who writes code, and never by who translates it.
+    writing: Mutex<()>,
     active: Mutex<Vec<Patch>>,
     /// Their number, for who asks often.
     count: AtomicUsize,
@@ -70,6 +76,7 @@ impl InPlace {
     /// None.
     pub(crate) fn new() -> Self {
         Self {
+            writing: Mutex::default(),
             active: Mutex::default(),
             count: AtomicUsize::new(0),
         }
@@ -77,7 +84,8 @@ impl InPlace {
 
     /// Forgets all of them: the machine was reset.
     pub(crate) fn reset(&self) {
-        self.lock().clear();
+        let mut active = lock(&self.active);
+        active.clear();
         self.count.store(0, Ordering::Release);
     }
 
@@ -86,7 +94,7 @@ impl InPlace {
         if self.count.load(Ordering::Acquire) == 0 {
             return None;
         }
-        let active = self.lock();
+        let active = lock(&self.active);
         active
             .iter()
             .find_map(|patch| match vaddr.wrapping_sub(patch.address) {
@@ -110,9 +118,9 @@ impl InPlace {
         instruction: HostInstruction,
         registers: &Registers,
     ) -> Result<bool, CodeNotWritable> {
-        let mut active = self.lock();
-        if active.iter().any(|patch| patch.address == address) {
-            drop(active);
+        let writing = lock(&self.writing);
+        if self.is_patched(address) {
+            drop(writing);
             thread::sleep(PATIENCE);
             return Ok(false);
         }
@@ -125,7 +133,7 @@ impl InPlace {
         let mut patched = [0; LENGTH];
         patched[..2].copy_from_slice(&code);
         patched[2..].copy_from_slice(&UD2);
-        active.push(Patch {
+        self.add(Patch {
             vcpu: vcpu_index,
             address,
             original,
@@ -133,14 +141,11 @@ impl InPlace {
             registers: *registers,
             flags,
         });
-        self.count.store(active.len(), Ordering::Release);
-        // Others that translate the code from here on wait for this lock, and then see that it is patched.
         if !vcpu.memory.write_virtual(address, &patched) {
-            active.pop();
-            self.count.store(active.len(), Ordering::Release);
+            self.remove(address);
             return Err(CodeNotWritable);
         }
-        drop(active);
+        drop(writing);
         vcpu.registers.write_changed(registers, &operands);
         vcpu.registers.set_flags(flags & !INTERRUPTS);
         Ok(true)
@@ -148,27 +153,53 @@ impl InPlace {
 
     /// The patch at this address that `vcpu` is executing, which ends with that.
     fn end(&self, vcpu_index: u32, address: u64, vcpu: &Vcpu) -> Option<Patch> {
-        let mut active = self.lock();
-        let is_it = |patch: &Patch| patch.vcpu == vcpu_index && patch.address == address;
-        let index = active.iter().position(is_it)?;
-        let patch = active.swap_remove(index);
-        self.count.store(active.len(), Ordering::Release);
+        let patch = self.find(vcpu_index, address)?;
+        let _writing = lock(&self.writing);
         vcpu.memory.write_virtual(address, &patch.original);
+        self.remove(address);
         Some(patch)
     }
 
-    /// Whether the patch at an address is another vCPU's, or there is none any more.
-    fn is_foreign(&self, vcpu_index: u32, address: u64) -> bool {
-        let active = self.lock();
-        !active
-            .iter()
-            .any(|patch| patch.vcpu == vcpu_index && patch.address == address)
+    /// Has QEMU translate the code at an address anew, if it is not patched. QEMU may have translated it when the TDCALL was
+    /// back and the patch still in the list, and would keep that; written as it is, the code is translated anew.
+    fn refresh(&self, address: u64, vcpu: &Vcpu) {
+        let _writing = lock(&self.writing);
+        let mut code = [0; LENGTH];
+        if !self.is_patched(address) && vcpu.memory.read_virtual(address, &mut code) {
+            vcpu.memory.write_virtual(address, &code);
+        }
     }
 
-    fn lock(&self) -> MutexGuard<'_, Vec<Patch>> {
-        // The list is whole after each of its changes.
-        self.active.lock().unwrap_or_else(PoisonError::into_inner)
+    fn add(&self, patch: Patch) {
+        let mut active = lock(&self.active);
+        active.push(patch);
+        self.count.store(active.len(), Ordering::Release);
     }
+
+    fn remove(&self, address: u64) {
+        let mut active = lock(&self.active);
+        active.retain(|patch| patch.address != address);
+        self.count.store(active.len(), Ordering::Release);
+    }
+
+    /// The patch at an address, if it is this vCPU's.
+    fn find(&self, vcpu_index: u32, address: u64) -> Option<Patch> {
+        let active = lock(&self.active);
+        let mut patches = active.iter();
+        patches
+            .find(|patch| patch.vcpu == vcpu_index && patch.address == address)
+            .copied()
+    }
+
+    fn is_patched(&self, address: u64) -> bool {
+        let active = lock(&self.active);
+        active.iter().any(|patch| patch.address == address)
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    // The list is whole after each of its changes.
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// The guest's code is not in memory that can be written.
@@ -234,14 +265,10 @@ pub(crate) extern "C" fn on_instruction(vcpu_index: c_uint, userdata: *mut c_voi
     let next = vcpu::with_current(|vcpu| {
         let address = vcpu.registers.instruction_address(userdata.addr() as u64);
         let in_place = &plugin::get().in_place;
-        in_place.is_foreign(vcpu_index, address).then(|| {
+        // It may be another vCPU's, or there is none any more.
+        in_place.find(vcpu_index, address).is_none().then(|| {
             thread::sleep(PATIENCE);
-            // QEMU may have translated the code between two writes to it, and would keep that: written as it is, it is
-            // translated anew.
-            let mut code = [0; LENGTH];
-            if vcpu.memory.read_virtual(address, &mut code) {
-                vcpu.memory.write_virtual(address, &code);
-            }
+            in_place.refresh(address, vcpu);
             address
         })
     });

@@ -96,9 +96,11 @@ unsafe fn instrument(insn: *mut ffi::qemu_plugin_insn, answered: Option<Answered
         // SAFETY: The callback fits its type, and ignores the user data.
         unsafe { attach(insn, start::on_reset_vector, userdata) };
     }
+    // Asked once: it may change meanwhile.
+    let place = plugin.in_place.place(address);
     if let Some(firmware) = firmware {
         // SAFETY: The caller says so.
-        unsafe { instrument_for_firmware(insn, address) };
+        unsafe { instrument_for_firmware(insn, address, place) };
         if firmware.range().contains(&address) {
             // SAFETY: The caller says so.
             unsafe { rom::attach(insn) };
@@ -106,7 +108,7 @@ unsafe fn instrument(insn: *mut ffi::qemu_plugin_insn, answered: Option<Answered
     }
     let callback = match answered {
         // What the plugin has written there itself.
-        _ if plugin.in_place.place(address).is_some() => return,
+        _ if place.is_some() => return,
         Some(Answered::Tdcall) => tdcall::on_execution,
         Some(Answered::Cpuid) => cpuid::on_execution,
         Some(Answered::Pause) if firmware.is_some() && pause::may_be_firmware(address) => {
@@ -123,8 +125,11 @@ unsafe fn instrument(insn: *mut ffi::qemu_plugin_insn, answered: Option<Answered
 /// # Safety
 ///
 /// `insn` is an instruction of the block that is being translated, at `address`.
-unsafe fn instrument_for_firmware(insn: *mut ffi::qemu_plugin_insn, address: u64) {
-    let place = plugin::get().in_place.place(address);
+unsafe fn instrument_for_firmware(
+    insn: *mut ffi::qemu_plugin_insn,
+    address: u64,
+    place: Option<Place>,
+) {
     let callback = match place {
         Some(Place::Instruction) => in_place::on_instruction,
         Some(Place::End) => in_place::on_end,
