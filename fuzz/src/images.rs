@@ -127,6 +127,10 @@ pub(crate) fn pe_hash(bytes: &[u8]) {
     if let Some(data) = image.section(".cmdline") {
         assert!(data.is_empty() || bytes.as_ptr_range().contains(&data.as_ptr()));
     }
+    // It is the end of the file, and not hashed.
+    if let Some(table) = image.certificates() {
+        assert!(bytes.ends_with(table));
+    }
     let mut hasher = Sha2.hasher();
     let mut count = 0;
     for range in image.hashed_ranges() {
