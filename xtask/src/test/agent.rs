@@ -41,10 +41,6 @@ const INTEROP: &str = "agent/interop";
 const PAGE: &str = "docs/tdx.md";
 const UPDATE: &str = "TDX_UPDATE_DOCS";
 
-/// The package, and the command.
-const PACKAGE: &str = "tdx-agent";
-const COMMAND: &str = "tdx";
-
 /// What separates the examples in what the guest says. No command says that.
 const MARK: &str = "@@@@";
 
@@ -66,9 +62,9 @@ fn agent(context: &Context<'_>) -> Result<Verdict> {
         inside.len()
     );
 
-    let tdx = host_cargo::static_program(paths, PACKAGE, COMMAND, &context.progress)?;
+    let tdx = context.tdx()?;
     let mut guest = context.guest("tdx in a TD", Which::Rust)?;
-    guest.files.push(tdx.clone());
+    guest.files.push(tdx.into());
     td::boot(
         &mut guest,
         context.environment,
@@ -95,7 +91,7 @@ fn agent(context: &Context<'_>) -> Result<Verdict> {
     }
     host_files(&guest, &command, folder.path())?;
     let quoting = context.verifier()?.command();
-    let programs = [&tdx, quoting].map(|program: &Path| program.parent().map(Path::to_owned));
+    let programs = [tdx, quoting].map(|program| program.parent().map(Path::to_owned));
     let mut said = said.into_iter();
     let (mut new_text, mut rest) = (String::new(), text.as_str());
     let mut wrong = Vec::new();
@@ -138,7 +134,7 @@ fn agent(context: &Context<'_>) -> Result<Verdict> {
 
 fn interop(context: &Context<'_>) -> Result<Verdict> {
     let paths = &context.environment.paths;
-    let tdx = host_cargo::static_program(paths, PACKAGE, COMMAND, &context.progress)?;
+    let tdx = context.tdx()?;
     let mut step = context.progress.step("libraries of others")?;
     step.run(host_cargo::apart(paths, "test", INTEROP).env("TDX", tdx))?;
     step.done();

@@ -22,7 +22,7 @@ use expectation::Expectation;
 pub(super) const CHECKS: &[Check] = &[
     Check {
         name: "boot-tdvf",
-        about: "a TD boots through TDVF; log, report, firmware file and expectation agree on MRTD and RTMR0 to RTMR2",
+        about: "a TD boots through TDVF; log, report, firmware file, expectation and `tdx measure` agree on MRTD and RTMR0 to RTMR2",
         tier: Tier::Landing,
         run: tdvf,
     },
@@ -116,7 +116,9 @@ fn expected(context: &Context<'_>, guest: &Guest, script: &str) -> Result<Verdic
     let command = ["sh", "-c", script];
     let evidence = Evidence::read(&context.succeed(guest, &command)?)?;
     let events = evidence.check(&image(guest)?)?;
-    Expectation::new(guest, &command, &evidence)?.check(&evidence)?;
+    let expectation = Expectation::new(guest, &command, &evidence)?;
+    expectation.check(&evidence)?;
+    expectation.check_command(context.tdx()?, &evidence)?;
     let sum: usize = events.iter().sum();
     Ok(Verdict::Passed(format!("{sum} events, all as expected")))
 }

@@ -31,6 +31,7 @@ pub(super) struct Context<'a> {
     pub(super) limit: Duration,
     td: OnceCell<Td>,
     program: OnceCell<PathBuf>,
+    tdx: OnceCell<PathBuf>,
     selftest: OnceCell<PathBuf>,
     verifier: OnceCell<Verifier>,
 }
@@ -53,6 +54,7 @@ impl<'a> Context<'a> {
             limit: LIMIT,
             td: OnceCell::new(),
             program: OnceCell::new(),
+            tdx: OnceCell::new(),
             selftest: OnceCell::new(),
             verifier: OnceCell::new(),
         }
@@ -69,6 +71,14 @@ impl<'a> Context<'a> {
             host_cargo::static_program(&self.environment.paths, PROGRAM, PROGRAM, &self.progress)
         };
         once(&self.program, build).map(PathBuf::as_path)
+    }
+
+    /// The command `tdx`, for this machine and for guests.
+    pub(super) fn tdx(&self) -> Result<&Path> {
+        let build = || {
+            host_cargo::static_program(&self.environment.paths, "tdx-agent", "tdx", &self.progress)
+        };
+        once(&self.tdx, build).map(PathBuf::as_path)
     }
 
     /// Linux's own test of the driver.

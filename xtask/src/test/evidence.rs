@@ -5,14 +5,12 @@
 mod judge;
 
 use std::fs;
-use std::path::{Path, PathBuf};
 
 use anyhow::{ensure, Context as _, Result};
 use tdx_firmware::{EventType, HashEngine as _, MrIndex, Sha2};
 
 use super::context::Which;
 use super::{Check, Context, Tier, Verdict};
-use crate::artefacts::host_cargo;
 use crate::td;
 use crate::vm::cli::BootChoice;
 use crate::vm::Guest;
@@ -45,9 +43,9 @@ const INVENTED: &str = "antivirus is running";
 const LATER: &str = "configuration 8";
 
 /// A TD that TDVF boots, with `tdx`.
-fn guest(context: &Context<'_>, name: &str, tdx: &Path) -> Result<Guest> {
+fn guest(context: &Context<'_>, name: &str) -> Result<Guest> {
     let mut guest = context.guest(name, Which::Rust)?;
-    guest.files.push(tdx.into());
+    guest.files.push(context.tdx()?.into());
     td::boot(
         &mut guest,
         context.environment,
@@ -82,15 +80,6 @@ fn collect(
     Ok(())
 }
 
-fn tdx(context: &Context<'_>) -> Result<PathBuf> {
-    host_cargo::static_program(
-        &context.environment.paths,
-        "tdx-agent",
-        "tdx",
-        &context.progress,
-    )
-}
-
 /// A record of a log that says that a text was measured into RTMR3.
 fn record(text: &str) -> Vec<u8> {
     let mut record = Vec::new();
@@ -106,10 +95,9 @@ fn record(text: &str) -> Vec<u8> {
 
 /// What programs do behind the back of the log is named.
 fn programs(context: &Context<'_>) -> Result<Verdict> {
-    let tdx = tdx(context)?;
-    let judge = Judge::new(context, tdx.clone())?;
+    let judge = Judge::new(context)?;
     let verifier = context.verifier()?;
-    let mut guest = guest(context, "evidence", &tdx)?;
+    let mut guest = guest(context, "evidence")?;
     guest
         .files
         .push(verifier.write("record", record(INVENTED))?);
@@ -174,14 +162,13 @@ fn programs(context: &Context<'_>) -> Result<Verdict> {
 fn boots(context: &Context<'_>) -> Result<Verdict> {
     const SCRIPT: &str =
         "tdx evidence --nonce text:mine --out evidence.json\ntdx policy new >policy.toml";
-    let tdx = tdx(context)?;
-    let judge = Judge::new(context, tdx.clone())?;
+    let judge = Judge::new(context)?;
     // The same in each TD, because what it runs is in its initial file system.
     let run = |guest: &Guest, prefix| {
         let files = ["policy.toml", "evidence.json"];
         collect(context, &judge, guest, SCRIPT, &files, prefix)
     };
-    let honest = guest(context, "evidence-boots: honest", &tdx)?;
+    let honest = guest(context, "evidence-boots: honest")?;
     run(&honest, "")?;
     judge.believe("evidence.json")?;
 

@@ -15,7 +15,6 @@ use tdx_firmware::{EventType, Rtmrs, Sha2};
 
 use super::context::Which;
 use super::{Check, Context, Tier, Verdict};
-use crate::artefacts::host_cargo;
 use crate::vm::{Guest, Stdin, Streams, What};
 
 pub(super) const CHECKS: &[Check] = &[Check {
@@ -72,12 +71,6 @@ impl Plug {
 }
 
 fn power_cut(context: &Context<'_>) -> Result<Verdict> {
-    let tdx = host_cargo::static_program(
-        &context.environment.paths,
-        "tdx-agent",
-        "tdx",
-        &context.progress,
-    )?;
     let folder = tempfile::tempdir()?;
     let disk = folder.path().join("disk");
     let file = File::options()
@@ -90,10 +83,10 @@ fn power_cut(context: &Context<'_>) -> Result<Verdict> {
     let mut told = Vec::new();
     for lines in CUTS {
         let name = format!("power-cut after {lines}");
-        let guest = guest(context, &name, &tdx, &disk)?;
+        let guest = guest(context, &name, &disk)?;
         told.push((lines, cut(context, &guest, lines)?));
     }
-    let last = guest(context, "power-cut, afterwards", &tdx, &disk)?;
+    let last = guest(context, "power-cut, afterwards", &disk)?;
     let script = format!(
         "{MOUNT}
         tdx replay --runtime-log {LOG} || exit 2
@@ -142,9 +135,9 @@ fn power_cut(context: &Context<'_>) -> Result<Verdict> {
 }
 
 /// A TD with that disk.
-fn guest(context: &Context<'_>, name: &str, tdx: &Path, disk: &Path) -> Result<Guest> {
+fn guest(context: &Context<'_>, name: &str, disk: &Path) -> Result<Guest> {
     let mut guest = context.guest(name, Which::Rust)?;
-    guest.files.push(tdx.into());
+    guest.files.push(context.tdx()?.into());
     let disk = disk.to_str().context("a path in UTF-8")?.replace(',', ",,");
     let drive = format!("if=none,id=disk,format=raw,file={disk}");
     // What a TD demands of a virtio device.

@@ -8,21 +8,33 @@ use std::io::{self, Read as _};
 use std::path::Path;
 use std::str::FromStr;
 
-/// The longest file that is read.
+/// The longest file that is read, but for what a TD boots.
 const MAX_LEN: u64 = 64 << 20;
+
+/// The longest kernel, initrd or loader that is read. QEMU puts them below 4 GiB.
+const MAX_BOOTED: u64 = 4 << 30;
 
 /// Reads a file, or with `-` standard input.
 pub(crate) fn read(path: &Path) -> Result<Vec<u8>> {
+    read_at_most(MAX_LEN, path)
+}
+
+/// The same for what a TD boots, which may be large.
+pub(crate) fn read_booted(path: &Path) -> Result<Vec<u8>> {
+    read_at_most(MAX_BOOTED, path)
+}
+
+fn read_at_most(max: u64, path: &Path) -> Result<Vec<u8>> {
     let mut bytes = Vec::new();
     let result = if path == Path::new("-") {
-        io::stdin().take(MAX_LEN + 1).read_to_end(&mut bytes)
+        io::stdin().take(max + 1).read_to_end(&mut bytes)
     } else {
-        File::open(path).and_then(|file| file.take(MAX_LEN + 1).read_to_end(&mut bytes))
+        File::open(path).and_then(|file| file.take(max + 1).read_to_end(&mut bytes))
     };
     result.with_context(|| format!("reading {}", path.display()))?;
     ensure!(
-        bytes.len() as u64 <= MAX_LEN,
-        "{} is longer than {MAX_LEN} bytes, which nothing here is",
+        bytes.len() as u64 <= max,
+        "{} is longer than {max} bytes, which nothing here is",
         path.display()
     );
     Ok(bytes)

@@ -23,7 +23,8 @@ pub(super) const SMBIOS: &str = "/sys/firmware/dmi/tables/DMI";
 /// QEMU's files for the firmware.
 pub(super) const FW_CFG: &str = "/sys/firmware/qemu_fw_cfg/by_name";
 
-const REPORT: &str = "/tmp/report";
+/// The TD's report.
+pub(super) const REPORT: &str = "/tmp/report";
 
 /// A script that writes each file as a line with its name and size, and its bytes behind that.
 pub(super) fn script() -> String {

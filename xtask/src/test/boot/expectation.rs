@@ -4,6 +4,8 @@
 //! Firmware, TD HOB, boot options, disk, loaders, kernel, command line and initial file system are the host's files and
 //! numbers. What QEMU makes up for the machine, ACPI and SMBIOS tables and the order of its devices, is as the TD shows it.
 
+mod command;
+
 use std::ffi::OsString;
 use std::fs;
 use std::io::{Read as _, Seek as _};
@@ -23,11 +25,12 @@ use tdx_uapi::Digest;
 
 use super::evidence::{Evidence, FW_CFG, SMBIOS};
 use super::options::boot_options;
-use crate::vm::{Guest, Start};
+use crate::vm::{Guest, Memory, Start};
 
 /// What a boot is expected from.
 pub(super) struct Expectation {
     start: Start,
+    memory: Memory,
     firmware: Vec<u8>,
     td_hob: Vec<u8>,
     boot_order: Vec<u8>,
@@ -69,6 +72,7 @@ impl Expectation {
         }
         Ok(Self {
             start: guest.start.clone(),
+            memory: guest.memory,
             firmware,
             td_hob,
             boot_order: file("bootorder")?,
@@ -121,6 +125,15 @@ impl Expectation {
         self.with(|boot| Ok(boot.compare(&Sha2, &log, tell).map(drop)?))
     }
 
+    /// The kernel's command line.
+    fn command_line(&self) -> String {
+        match self.start {
+            // What GRUB puts in front of the words of its configuration.
+            Start::Grub(..) => format!("BOOT_IMAGE=/vmlinuz {}", self.line),
+            _ => self.line.clone(),
+        }
+    }
+
     /// Does something with the description of the boot.
     fn with<T>(&self, then: impl FnOnce(&Boot<'_>) -> Result<T>) -> Result<T> {
         let fw_cfg = [
@@ -148,8 +161,7 @@ impl Expectation {
             .iter()
             .map(|(name, data)| BootVariable { name, data })
             .collect();
-        // What GRUB puts in front of the words of its configuration.
-        let grub_line = format!("BOOT_IMAGE=/vmlinuz {}", self.line);
+        let command_line = &self.command_line();
         let partitions = PartitionTable::of_disk(&self.disk);
         let payload = match (&self.start, &self.loaders[..]) {
             (Start::Grub(..), [shim, grub]) => Payload::Shim(ShimBoot {
@@ -158,7 +170,7 @@ impl Expectation {
                 grub,
                 commands: &[],
                 kernel: &self.kernel,
-                command_line: &grub_line,
+                command_line,
                 initrd: Some(&self.initrd),
             }),
             (Start::UnifiedImage(..), [image]) => Payload::Unified(UnifiedBoot {
@@ -169,7 +181,7 @@ impl Expectation {
             _ => Payload::Direct(DirectBoot {
                 kernel: &self.kernel,
                 header: KernelHeader::AsFile,
-                command_line: &self.line,
+                command_line,
                 initrd: Some(&self.initrd),
                 authorities: &[],
             }),

@@ -43,8 +43,7 @@ pub(super) fn vsock(context: &Context<'_>) -> Result<Verdict> {
     let nonce = random_reportdata()?;
     let (mut guest, prepare) = python::guest(context, "cctrusted_vm", "cctrusted.py", &nonce)?;
     guest.name = "QGS over vsock".into();
-    let tdx = host_cargo::static_program(paths, "tdx-agent", "tdx", &context.progress)?;
-    guest.files.push(tdx);
+    guest.files.push(context.tdx()?.into());
     // Its memory is the device's, too.
     for argument in [
         "-object".into(),

@@ -17,11 +17,11 @@ pub(super) struct Judge {
 }
 
 impl Judge {
-    pub(super) fn new(context: &Context<'_>, tdx: PathBuf) -> Result<Self> {
+    pub(super) fn new(context: &Context<'_>) -> Result<Self> {
         let verifier = context.verifier()?;
         let td = verifier.write("td.toml", "")?;
         Ok(Self {
-            tdx,
+            tdx: context.tdx()?.into(),
             folder: tempfile::tempdir()?,
             platform: verifier.platform(&td, &[])?,
         })

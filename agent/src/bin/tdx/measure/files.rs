@@ -130,6 +130,7 @@ impl Options {
             (None, None) => None,
         };
         let read = |path: &Option<PathBuf>| path.as_deref().map(input::read).transpose();
+        let booted = |path: &Option<PathBuf>| path.as_deref().map(input::read_booted).transpose();
         let disk = self.disk.as_deref().map(front).transpose()?;
         if let (Some(disk), Some(path)) = (&disk, &self.disk) {
             ensure!(
@@ -145,13 +146,13 @@ impl Options {
             fw_cfg: self.fw_cfg.as_deref().map(fw_cfg).transpose()?,
             smbios: read(&self.smbios)?,
             variables: self.variables.as_deref().map(variables).transpose()?,
-            kernel: read(&self.kernel)?,
+            kernel: booted(&self.kernel)?,
             command_line: self.command_line.clone(),
-            initrd: read(&self.initrd)?,
+            initrd: booted(&self.initrd)?,
             patched_kernel: self.patched_kernel,
-            shim: read(&self.shim)?,
-            grub: read(&self.grub)?,
-            uki: read(&self.uki)?,
+            shim: booted(&self.shim)?,
+            grub: booted(&self.grub)?,
+            uki: booted(&self.uki)?,
             disk,
             firmware,
         })
