@@ -2,6 +2,7 @@
 
 //! What was checked, one claim after another, and what came of it.
 
+use crate::visible;
 use serde::Serialize;
 use std::fmt;
 
@@ -25,36 +26,24 @@ pub struct Claim {
     pub name: &'static str,
     /// What came of it.
     pub outcome: Outcome,
-    /// What was found, and, if the claim fails, what was expected instead.
+    /// What was found, and, if the claim fails, what was expected instead; one line of [`visible`] text.
     pub detail: String,
 }
 
 impl Claim {
     /// One that holds.
     pub fn holds(name: &'static str, detail: impl Into<String>) -> Self {
-        Self {
-            name,
-            outcome: Outcome::Holds,
-            detail: detail.into(),
-        }
+        Self::new(name, Outcome::Holds, &detail.into())
     }
 
     /// One that does not.
     pub fn fails(name: &'static str, detail: impl Into<String>) -> Self {
-        Self {
-            name,
-            outcome: Outcome::Fails,
-            detail: detail.into(),
-        }
+        Self::new(name, Outcome::Fails, &detail.into())
     }
 
     /// One that was not checked.
     pub fn unchecked(name: &'static str, detail: impl Into<String>) -> Self {
-        Self {
-            name,
-            outcome: Outcome::Unchecked,
-            detail: detail.into(),
-        }
+        Self::new(name, Outcome::Unchecked, &detail.into())
     }
 
     /// One that holds if `condition` does.
@@ -64,10 +53,14 @@ impl Claim {
         } else {
             Outcome::Fails
         };
+        Self::new(name, outcome, &detail.into())
+    }
+
+    fn new(name: &'static str, outcome: Outcome, detail: &str) -> Self {
         Self {
             name,
             outcome,
-            detail: detail.into(),
+            detail: visible(detail),
         }
     }
 }

@@ -67,6 +67,7 @@ pub mod runtime_log;
 mod td;
 #[cfg(feature = "verify")]
 pub mod verify;
+mod visible;
 
 pub use claim::{Claim, Outcome};
 pub use error::{Access, Error, Step};
@@ -76,3 +77,4 @@ pub use policy::{ExpectedEvent, Policy, PolicyError, TcbPolicy, TdPolicy, TCB_ST
 pub use reportdata::ReportData;
 #[cfg(target_os = "linux")]
 pub use td::{Deadline, Interfaces, RawEventLog, Registers, Td};
+pub use visible::visible;

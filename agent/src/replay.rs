@@ -24,6 +24,7 @@ pub use html::html;
 use crate::claim::Claim;
 #[cfg(target_os = "linux")]
 use crate::runtime_log::Note;
+use crate::visible;
 use serde::Serialize;
 use tdx_call::RtmrIndex;
 use tdx_firmware::event_log::{DataCheck, EventError, EventLog, HeaderError};
@@ -72,7 +73,7 @@ pub struct Event {
     /// What the register is extended with.
     #[serde(serialize_with = "as_text")]
     pub digest: Option<Digest>,
-    /// What it says was measured.
+    /// What it says was measured; one line of [`visible`] text.
     pub description: String,
     /// The register's value from then on.
     #[serde(serialize_with = "as_text")]
@@ -174,7 +175,7 @@ impl Replay {
                 rtmr: rtmr.map(|rtmr| rtmr as u8),
                 event_type: event.event_type.to_string(),
                 digest: event.digest().copied(),
-                description: describe(source, &event),
+                description: visible(&describe(source, &event)),
                 value: rtmr.map(|rtmr| registers[rtmr]),
                 noted: noted(source, &event),
                 data_holds: match event.check(&Sha2) {

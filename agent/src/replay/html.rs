@@ -6,7 +6,7 @@ mod history;
 
 use super::Replay;
 use crate::claim::{Claim, Outcome};
-use crate::Measured;
+use crate::{visible, Measured};
 use std::fmt::Write as _;
 use tdx_call::RtmrIndex;
 use tdx_uapi::Digest;
@@ -48,24 +48,17 @@ pub fn html(replay: &Replay, measured: Option<&Measured>, claims: &[Claim]) -> S
     page
 }
 
-/// The text with what HTML has a meaning for replaced. Everything that comes out of a log goes through here.
-///
-/// Characters that nobody sees, or that turn the direction of what follows, are shown as what they are.
+/// The text with what HTML has a meaning for replaced. Everything that comes out of a log goes through here, and is
+/// [`visible`](crate::visible) then.
 fn escape(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len());
-    for one in text.chars() {
+    for one in visible(text).chars() {
         match one {
             '&' => escaped.push_str("&amp;"),
             '<' => escaped.push_str("&lt;"),
             '>' => escaped.push_str("&gt;"),
             '"' => escaped.push_str("&quot;"),
             '\'' => escaped.push_str("&#39;"),
-            '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{2069}' => {
-                let _ = write!(escaped, "\\u{{{:x}}}", u32::from(one));
-            }
-            one if one.is_control() && one != '\n' => {
-                let _ = write!(escaped, "\\u{{{:x}}}", u32::from(one));
-            }
             one => escaped.push(one),
         }
     }

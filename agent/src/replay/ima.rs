@@ -8,6 +8,7 @@
 //! Source: Linux, `Documentation/security/IMA-templates.rst`.
 
 use super::{Event, Replay, Source};
+use crate::visible;
 use tdx_call::RtmrIndex;
 use tdx_firmware::{HashEngine as _, Sha2};
 use tdx_uapi::Digest;
@@ -34,7 +35,7 @@ pub(super) fn add(replay: &mut Replay, list: &[u8]) {
                 rtmr: Some(2),
                 event_type: "IMA".into(),
                 digest: Some(digest),
-                description: fields.last().unwrap_or_default().to_owned(),
+                description: visible(fields.last().unwrap_or_default()),
                 value: Some(value),
                 noted: None,
                 data_holds: None,

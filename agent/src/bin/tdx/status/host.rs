@@ -7,6 +7,7 @@ use serde::Serialize;
 use std::fmt;
 use std::fs;
 use std::path::Path;
+use tdx_agent::visible;
 
 /// What the host can talk to. Everything in it must be able to bear hostile input.
 #[derive(Debug, Default, Serialize)]
@@ -40,7 +41,7 @@ impl HostSurface {
 fn names(folder: &str) -> Vec<String> {
     let entries = fs::read_dir(folder).into_iter().flatten().flatten();
     entries
-        .map(|entry| entry.file_name().to_string_lossy().into_owned())
+        .map(|entry| visible(&entry.file_name().to_string_lossy()))
         .collect()
 }
 
