@@ -209,11 +209,12 @@ impl Replay {
             let (name, found) = (NAMES[rtmr as usize], &found[rtmr as usize]);
             let count = self.extensions(rtmr).count();
             claims.push(match explain::mismatch(self, rtmr, found) {
-                None => Claim::holds(name, format!("{count} events lead to {found}")),
+                None => Claim::holds(name, format!("{} to {found}", lead(count))),
                 Some(why) => Claim::fails(
                     name,
                     format!(
-                        "{why} (found {found}, while {count} events lead to {})",
+                        "{why} (found {found}, while {} to {})",
+                        lead(count),
                         self.registers[rtmr as usize]
                     ),
                 ),
@@ -232,7 +233,7 @@ impl Replay {
             .collect();
         match (&self.broken, lies.as_slice()) {
             (Some(why), _) => Claim::fails(NAME, why.clone()),
-            (None, []) => Claim::holds(NAME, format!("{} events", self.events.len())),
+            (None, []) => Claim::holds(NAME, counted(self.events.len())),
             (None, [first, ..]) => Claim::fails(
                 NAME,
                 format!(
@@ -242,6 +243,20 @@ impl Replay {
             ),
         }
     }
+}
+
+/// So many events.
+pub(crate) fn counted(events: usize) -> String {
+    match events {
+        1 => "1 event".into(),
+        _ => format!("{events} events"),
+    }
+}
+
+/// That so many events lead, to a value that is to follow.
+fn lead(events: usize) -> String {
+    let verb = if events == 1 { "leads" } else { "lead" };
+    format!("{} {verb}", counted(events))
 }
 
 /// What a note of a gap begins with.

@@ -123,7 +123,7 @@ fn replay_takes_logs_by_their_content() {
         &["replay", "log.json", "--against", "report"],
     );
     assert_eq!(status, 0, "{said}");
-    assert!(said.contains("1 events lead to"), "{said}");
+    assert!(said.contains("1 event leads to"), "{said}");
 
     // Evidence is a log, too.
     let mut evidence = Evidence::new(Vec::new());

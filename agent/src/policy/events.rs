@@ -4,7 +4,7 @@
 
 use super::{Policy, TdPolicy};
 use crate::claim::Claim;
-use crate::replay::{Event, Replay};
+use crate::replay::{counted, Event, Replay};
 use serde::{Deserialize, Serialize};
 use tdx_call::RtmrIndex;
 use tdx_uapi::Digest;
@@ -61,7 +61,7 @@ impl Policy {
             let found: Vec<_> = replay.extensions(rtmr).collect();
             let differences = differences(&found, &expected);
             claims.push(if differences.is_empty() {
-                Claim::holds(name, format!("{} events", found.len()))
+                Claim::holds(name, counted(found.len()))
             } else {
                 Claim::fails(name, differences.join("; "))
             });

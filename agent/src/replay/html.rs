@@ -4,7 +4,7 @@
 
 mod history;
 
-use super::Replay;
+use super::{counted, Replay};
 use crate::claim::{Claim, Outcome};
 use crate::{visible, Measured};
 use std::fmt::Write as _;
@@ -202,10 +202,7 @@ fn chain(replay: &Replay, measured: Option<&Measured>, claims: &[Claim]) -> Stri
         let (class, word) = state(replay, claims, &format!("rtmr{index}"));
         let (title, role) = ROLES[index];
         let value = measured.map_or(&replay.registers[index], |measured| &measured.rtmr[index]);
-        let count = match replay.extensions(rtmr).count() {
-            1 => "1 event".to_owned(),
-            count => format!("{count} events"),
-        };
+        let count = counted(replay.extensions(rtmr).count());
         let _ = writeln!(
             text,
             "<li class=\"{class}\"><a href=\"#rtmr{index}\"><span class=\"name\">RTMR{index}</span><b>{title}</b>\

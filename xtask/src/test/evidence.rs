@@ -136,14 +136,14 @@ fn programs(context: &Context<'_>) -> Result<Verdict> {
     let invented = format!("(EV_ACTION \"{INVENTED}\") in the log did not happen");
     judge.refuse(
         "invented.json",
-        &[("replay-rtmr3", &[&invented, "(found ", "lead to "])],
+        &[("replay-rtmr3", &[&invented, "(found ", "2 events lead to "])],
     )?;
     let unlogged = format!("(EV_ACTION \"{MEASURED}\") without logging it");
     let unlogged: &[&str] = &[
         "something extended RTMR3 after event ",
         &unlogged,
         "(found ",
-        "lead to ",
+        "1 event leads to ",
     ];
     judge.refuse("unlogged.json", &[("replay-rtmr3", unlogged)])?;
     let located =
@@ -192,7 +192,7 @@ fn boots(context: &Context<'_>) -> Result<Verdict> {
         "spliced.json",
         &[
             ("rtmr2", &["found ", ", expected "]),
-            ("replay-rtmr2", &["RTMR2", "(found ", "lead to "]),
+            ("replay-rtmr2", &["RTMR2", "(found ", "2 events lead to "]),
         ],
     )?;
     Ok(Verdict::Passed(

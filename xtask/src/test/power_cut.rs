@@ -102,7 +102,7 @@ fn power_cut(context: &Context<'_>) -> Result<Verdict> {
         "runtime-log   /mnt/runtime.log is the log of boot ",
         "/mnt/runtime.log was the log of an earlier boot, and is /mnt/runtime.log.",
         "replay-rtmr3  0 events lead to ",
-        "replay-rtmr3  1 events lead to ",
+        "replay-rtmr3  1 event leads to ",
     ] {
         ensure!(
             said.contains(words),
