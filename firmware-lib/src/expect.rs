@@ -207,19 +207,20 @@ impl Boot<'_> {
                 }
             }
         }
-        for variable in SecureBootVariable::ALL {
-            // SecureBoot is volatile: it follows from what is stored.
-            let secure_boot = [u8::from(store.secure_boot())];
-            let contents = match variable {
-                SecureBootVariable::SecureBoot => &secure_boot[..],
-                _ => store.find(&variable.guid(), variable.name()).unwrap_or(&[]),
-            };
+        // SecureBoot is volatile: it follows from what is stored.
+        let secure_boot = [u8::from(store.secure_boot())];
+        let stored = |variable: SecureBootVariable| match variable {
+            SecureBootVariable::SecureBoot => &secure_boot[..],
+            _ => store.find(&variable.guid(), variable.name()).unwrap_or(&[]),
+        };
+        let dbt = Some(SecureBootVariable::Dbt).filter(|dbt| !stored(*dbt).is_empty());
+        for variable in SecureBootVariable::ALL.into_iter().chain(dbt) {
             sink.variable(
                 EventType::EFI_VARIABLE_DRIVER_CONFIG,
                 What::SecureBoot(variable),
                 &variable.guid(),
                 variable.name().iter().copied(),
-                &[contents],
+                &[stored(variable)],
             );
         }
         sink.separator(rtmr);

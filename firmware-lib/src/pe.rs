@@ -102,6 +102,12 @@ impl<'a> PeImage<'a> {
             .get(..section.virtual_size)
     }
 
+    /// Whether there is a section of that name that has something in the file.
+    pub fn has_section(&self, name: &str) -> bool {
+        self.sections()
+            .any(|section| self.name(&section) == name.as_bytes())
+    }
+
     /// The certificate table: what the image was signed with. `None` if it was not.
     pub fn certificates(&self) -> Option<&'a [u8]> {
         let (start, size) = self.header.certificates?;

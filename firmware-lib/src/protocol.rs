@@ -19,6 +19,9 @@ use zerocopy_derive::{Immutable, IntoBytes, KnownLayout};
 pub const PROTOCOL: Guid = Guid::new(0x96751a3d_72f4_41a6_a794_ed5d0e67ae6b);
 
 /// `EFI_CC_FINAL_EVENTS_TABLE_GUID`: the configuration table with the events that came after the log was fetched.
+///
+/// Filling it is the firmware's: what [`Measurement::log`] has behind its length at the first `GetEventLog`. Who reads the
+/// log by CCEL, as Linux does, needs no such table.
 pub const FINAL_EVENTS_TABLE: Guid = Guid::new(0xdd4a4648_2de7_4665_964d_21d9ef5fb446);
 
 /// `EFI_CC_EVENT_LOG_FORMAT_TCG_2`, the only format.
@@ -164,32 +167,77 @@ pub fn hash_log_extend_event<T: Transport, E: HashEngine>(
     event: &[u8],
     authenticode: impl FnOnce(&E, &[u8]) -> Option<Digest>,
 ) -> Result<(), ProtocolError> {
-    if flags & !(EXTEND_ONLY | PE_COFF_IMAGE) != 0 {
-        return Err(ProtocolError::InvalidParameter("a flag"));
+    HashedEvent::new(measurement.engine(), flags, data, event, authenticode)?.record(measurement)
+}
+
+/// A call of [`hash_log_extend_event`], checked and hashed. What is left is short, so that no other CPU waits for a hash where
+/// the measurement is behind a lock.
+#[derive(Clone, Copy, Debug)]
+pub struct HashedEvent<'a> {
+    event: CcEvent<'a>,
+    digest: Digest,
+    is_logged: bool,
+}
+
+impl<'a> HashedEvent<'a> {
+    /// Checks and hashes, with the arguments of [`hash_log_extend_event`].
+    ///
+    /// # Errors
+    ///
+    /// [`ProtocolError::InvalidParameter`] and [`ProtocolError::Unsupported`].
+    pub fn new<E: HashEngine>(
+        engine: &E,
+        flags: u64,
+        data: &[u8],
+        event: &'a [u8],
+        authenticode: impl FnOnce(&E, &[u8]) -> Option<Digest>,
+    ) -> Result<Self, ProtocolError> {
+        if flags & !(EXTEND_ONLY | PE_COFF_IMAGE) != 0 {
+            return Err(ProtocolError::InvalidParameter("a flag"));
+        }
+        let event = CcEvent::parse(event).ok_or(ProtocolError::InvalidParameter("the event"))?;
+        let is_logged = flags & EXTEND_ONLY == 0;
+        if event.event_type == EventType::NO_ACTION && !is_logged {
+            return Err(ProtocolError::InvalidParameter(
+                "an event that extends nothing and is not logged",
+            ));
+        }
+        let digest = match flags & PE_COFF_IMAGE {
+            0 => engine.digest(&[data]),
+            _ => authenticode(engine, data).ok_or(ProtocolError::Unsupported)?,
+        };
+        Ok(Self {
+            event,
+            digest,
+            is_logged,
+        })
     }
-    let event = CcEvent::parse(event).ok_or(ProtocolError::InvalidParameter("the event"))?;
-    if event.event_type == EventType::NO_ACTION && flags & EXTEND_ONLY != 0 {
-        return Err(ProtocolError::InvalidParameter(
-            "an event that extends nothing and is not logged",
-        ));
-    }
-    let digest = match flags & PE_COFF_IMAGE {
-        0 => measurement.engine().digest(&[data]),
-        _ => authenticode(measurement.engine(), data).ok_or(ProtocolError::Unsupported)?,
-    };
-    if flags & EXTEND_ONLY != 0 {
-        return measurement
-            .extend_only(event.rtmr, &digest)
-            .map_err(ProtocolError::DeviceError);
-    }
-    match measurement.record(event.rtmr, event.event_type, &digest, &[event.data]) {
-        Ok(Recorded::Logged) => Ok(()),
-        Ok(Recorded::Truncated) => Err(ProtocolError::VolumeFull),
-        Err(error) => Err(ProtocolError::DeviceError(error)),
+
+    /// Extends the register, and logs the event unless it is not to be.
+    ///
+    /// # Errors
+    ///
+    /// [`ProtocolError::VolumeFull`] and [`ProtocolError::DeviceError`].
+    pub fn record<T: Transport, E: HashEngine>(
+        &self,
+        measurement: &mut Measurement<'_, T, E>,
+    ) -> Result<(), ProtocolError> {
+        let (event, digest) = (&self.event, &self.digest);
+        if !self.is_logged {
+            return measurement
+                .extend_only(event.rtmr, digest)
+                .map_err(ProtocolError::DeviceError);
+        }
+        match measurement.record(event.rtmr, event.event_type, digest, &[event.data]) {
+            Ok(Recorded::Logged) => Ok(()),
+            Ok(Recorded::Truncated) => Err(ProtocolError::VolumeFull),
+            Err(error) => Err(ProtocolError::DeviceError(error)),
+        }
     }
 }
 
 /// `EFI_CC_EVENT`.
+#[derive(Clone, Copy, Debug)]
 struct CcEvent<'a> {
     rtmr: RtmrIndex,
     event_type: EventType,
@@ -197,7 +245,8 @@ struct CcEvent<'a> {
 }
 
 impl<'a> CcEvent<'a> {
-    /// `None` when the lengths or the version are wrong, or the register cannot be extended.
+    /// `None` when the lengths or the version are wrong, or the register is none that boot components extend: RTMR3 is for
+    /// what runs later, and edk2 refuses it, too.
     fn parse(bytes: &'a [u8]) -> Option<Self> {
         const SIZE_LEN: usize = 4;
         const HEADER_LEN: u32 = 14;
@@ -210,7 +259,7 @@ impl<'a> CcEvent<'a> {
         let event_type = EventType(cursor.u32()?);
         let known = header_len == HEADER_LEN && version == HEADER_VERSION;
         known.then_some(Self {
-            rtmr: mr.rtmr()?,
+            rtmr: mr.rtmr().filter(|rtmr| *rtmr != RtmrIndex::Rtmr3)?,
             event_type,
             data: cursor.rest(),
         })

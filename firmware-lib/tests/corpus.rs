@@ -5,6 +5,8 @@
 use std::fs;
 use std::path::Path;
 
+#[path = "../../fuzz/src/boots.rs"]
+mod boots;
 #[path = "../../fuzz/src/images.rs"]
 mod images;
 #[path = "../../fuzz/src/logs.rs"]
@@ -33,9 +35,10 @@ fn corpus_of_the_ccel_table_holds() {
 }
 
 #[test]
-fn corpus_of_images_and_the_td_hob_holds() {
+fn corpus_of_boots_images_and_the_td_hob_holds() {
     for (target, body) in [
-        ("td_hob", images::td_hob as fn(&[u8])),
+        ("boot", boots::boot as fn(&[u8])),
+        ("td_hob", images::td_hob),
         ("tdvf_metadata", images::tdvf_metadata),
         ("pe_hash", images::pe_hash),
         ("variable_store", images::variable_store),

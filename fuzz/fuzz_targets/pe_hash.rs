@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 
-//! A PE image of any bytes: no panic, and what is hashed lies apart, in order, within the file.
+//! A PE image of any bytes: no panic, and the hash that a plain reading of Microsoft's rules gives.
 
 #![no_main]
 

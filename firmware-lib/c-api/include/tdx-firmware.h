@@ -46,7 +46,7 @@ enum tdx_result {
    */
   TDX_NO_LOG = 4,
   /*
-   The TDX module refused to extend; neither register nor log were changed.
+   The TDX module refused to extend; neither register nor log were changed by that event.
    */
   TDX_REFUSED = 5,
 };
@@ -241,8 +241,9 @@ enum tdx_result tdx_measure_fw_cfg(struct tdx_measurement *measurement,
                                    uintptr_t len);
 
 /*
- Measures a variable of secure boot to RTMR0: `variable` is 0 for SecureBoot, 1 for PK, 2 for KEK, 3 for db, 4 for dbx. All
- five are measured, in this order; one that does not exist with a length of 0.
+ Measures a variable of secure boot to RTMR0: `variable` is 0 for SecureBoot, 1 for PK, 2 for KEK, 3 for db, 4 for dbx. These
+ five are measured in this order; one that does not exist with a length of 0. 5 is dbt, which is measured behind them only
+ where it exists.
 
  # Safety
 
@@ -361,13 +362,15 @@ enum tdx_result tdx_measure_gpt(struct tdx_measurement *measurement,
                                 uintptr_t entries_len);
 
 /*
- Measures to RTMR1 that the payload ends boot services, and whether it could.
+ Measures to RTMR1 that the payload ended boot services, as two events, or that it could not, as one. `TDX_REFUSED` may come
+ after the first of the two; `tdx_measure_action` measures either by itself.
 
  # Safety
 
  `measurement` was made.
  */
-enum tdx_result tdx_measure_exit_boot_services(struct tdx_measurement *measurement, bool success);
+enum tdx_result tdx_measure_exit_boot_services(struct tdx_measurement *measurement,
+                                               bool success);
 
 /*
  `HashLogExtendEvent` of `EFI_CC_MEASUREMENT_PROTOCOL`, and its `EFI_STATUS`.

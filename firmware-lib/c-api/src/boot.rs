@@ -62,8 +62,7 @@ pub unsafe extern "C" fn tdx_measure_load_options(
         return tdx_result::TDX_INVALID;
     };
     // Hashed before the lock is taken: that takes longest.
-    let engine = *state.lock().engine();
-    let digest = Payload::Digest(engine.digest(&[bytes]));
+    let digest = Payload::Digest(state.engine.digest(&[bytes]));
     result(state.lock().load_options(digest))
 }
 
@@ -84,8 +83,7 @@ pub unsafe extern "C" fn tdx_measure_initrd(
         return tdx_result::TDX_INVALID;
     };
     // Hashed before the lock is taken: that takes longest.
-    let engine = *state.lock().engine();
-    let digest = Payload::Digest(engine.digest(&[bytes]));
+    let digest = Payload::Digest(state.engine.digest(&[bytes]));
     result(state.lock().initrd(digest))
 }
 
@@ -120,7 +118,8 @@ pub unsafe extern "C" fn tdx_measure_gpt(
     }
 }
 
-/// Measures to RTMR1 that the payload ends boot services, and whether it could.
+/// Measures to RTMR1 that the payload ended boot services, as two events, or that it could not, as one. `TDX_REFUSED` may come
+/// after the first of the two; `tdx_measure_action` measures either by itself.
 ///
 /// # Safety
 ///

@@ -27,8 +27,7 @@ pub unsafe extern "C" fn tdx_measure_td_hob(
         return tdx_result::TDX_INVALID;
     };
     // Hashed before the lock is taken: that takes longest.
-    let engine = *state.lock().engine();
-    let digest = Payload::Digest(engine.digest(&[hobs]));
+    let digest = Payload::Digest(state.engine.digest(&[hobs]));
     result(state.lock().td_hob(digest, address))
 }
 
@@ -59,8 +58,7 @@ pub unsafe extern "C" fn tdx_measure_cfv(
     };
     let guid = guid.try_into().ok().map(Guid);
     // Hashed before the lock is taken: that takes longest.
-    let engine = *state.lock().engine();
-    let digest = Payload::Digest(engine.digest(&[volume]));
+    let digest = Payload::Digest(state.engine.digest(&[volume]));
     result(state.lock().cfv(digest, guid.as_ref(), base, len as u64))
 }
 
@@ -92,13 +90,13 @@ pub unsafe extern "C" fn tdx_measure_fw_cfg(
         return tdx_result::TDX_INVALID;
     };
     // Hashed before the lock is taken: that takes longest.
-    let engine = *state.lock().engine();
-    let digest = Payload::Digest(engine.digest(&[contents]));
+    let digest = Payload::Digest(state.engine.digest(&[contents]));
     result(state.lock().fw_cfg(name, digest))
 }
 
-/// Measures a variable of secure boot to RTMR0: `variable` is 0 for SecureBoot, 1 for PK, 2 for KEK, 3 for db, 4 for dbx. All
-/// five are measured, in this order; one that does not exist with a length of 0.
+/// Measures a variable of secure boot to RTMR0: `variable` is 0 for SecureBoot, 1 for PK, 2 for KEK, 3 for db, 4 for dbx. These
+/// five are measured in this order; one that does not exist with a length of 0. 5 is dbt, which is measured behind them only
+/// where it exists.
 ///
 /// # Safety
 ///
@@ -116,10 +114,13 @@ pub unsafe extern "C" fn tdx_measure_secure_boot_variable(
         return tdx_result::TDX_INVALID;
     };
     let index = usize::try_from(variable).unwrap_or(usize::MAX);
-    let Some(variable) = SecureBootVariable::ALL.get(index) else {
+    let mut variables = SecureBootVariable::ALL
+        .into_iter()
+        .chain([SecureBootVariable::Dbt]);
+    let Some(variable) = variables.nth(index) else {
         return tdx_result::TDX_INVALID;
     };
-    result(state.lock().secure_boot_variable(*variable, contents))
+    result(state.lock().secure_boot_variable(variable, contents))
 }
 
 /// Measures what let an image pass, an entry of db, to RTMR0. `guid` has 16 bytes, `name` has `name_len` characters.
@@ -198,8 +199,7 @@ pub unsafe extern "C" fn tdx_measure_acpi_blob(
         return tdx_result::TDX_INVALID;
     };
     // Hashed before the lock is taken: that takes longest.
-    let engine = *state.lock().engine();
-    let digest = Payload::Digest(engine.digest(&[blob]));
+    let digest = Payload::Digest(state.engine.digest(&[blob]));
     result(state.lock().acpi_blob(digest))
 }
 

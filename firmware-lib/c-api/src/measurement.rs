@@ -3,7 +3,7 @@
 //! `tdx_measurement`: made, and the primitive.
 
 use core::{ptr, slice as core_slice};
-use spin::Mutex;
+use spin::{Mutex, MutexGuard};
 use tdx_call::{
     Error, ExtendBuffer, Gpa, Instruction, OperandMut, Registers, RtmrIndex, Transport,
 };
@@ -38,7 +38,7 @@ pub enum tdx_result {
     TDX_NO_ROOM = 3,
     /// There is no log in the area to go on with, or it is broken; nothing was done.
     TDX_NO_LOG = 4,
-    /// The TDX module refused to extend; neither register nor log were changed.
+    /// The TDX module refused to extend; neither register nor log were changed by that event.
     TDX_REFUSED = 5,
 }
 
@@ -102,8 +102,17 @@ unsafe impl Transport for Tdx {
 
 pub(crate) type Measuring = Measurement<'static, Tdx, Engine>;
 
-/// What is in the opaque structure.
-type State = Mutex<Measuring>;
+/// What is in the opaque structure. Hashing takes the engine without waiting for the lock.
+pub(crate) struct State {
+    pub(crate) engine: Engine,
+    measuring: Mutex<Measuring>,
+}
+
+impl State {
+    pub(crate) fn lock(&self) -> MutexGuard<'_, Measuring> {
+        self.measuring.lock()
+    }
+}
 
 const _: () = assert!(
     size_of::<State>() <= size_of::<[u64; 40]>() && align_of::<State>() <= align_of::<u64>()
@@ -197,7 +206,10 @@ unsafe fn make(
     let gpa = Gpa((&raw const *buffer as u64).wrapping_add(config.gpa_offset));
     // SAFETY: That is its guest physical address, says the caller; it is aligned to its size, so in one page.
     let buffer = unsafe { OperandMut::new(buffer, gpa) };
-    let state: State = Mutex::new(Measurement::new(tdx, buffer, engine, log));
+    let state = State {
+        engine,
+        measuring: Mutex::new(Measurement::new(tdx, buffer, engine, log)),
+    };
     // SAFETY: The rest of the structure has room for it, and the right alignment, as is asserted above.
     unsafe { (&raw mut (*measurement).state).cast::<State>().write(state) };
     tdx_result::TDX_LOGGED
@@ -208,17 +220,13 @@ unsafe fn make(
 /// # Safety
 ///
 /// `measurement` is null, or points to what `tdx_measurement_init` or `tdx_measurement_resume` made.
-pub(crate) unsafe fn state<'a>(measurement: *mut tdx_measurement) -> Option<&'a Mutex<Measuring>> {
+pub(crate) unsafe fn state<'a>(measurement: *mut tdx_measurement) -> Option<&'a State> {
     if measurement.is_null() || !measurement.is_aligned() {
         return None;
     }
     // SAFETY: The structure was made, and only these functions touch it. The reference is to the state alone: the buffer
     // before it is borrowed by the measurement.
-    unsafe {
-        (&raw const (*measurement).state)
-            .cast::<Mutex<Measuring>>()
-            .as_ref()
-    }
+    unsafe { (&raw const (*measurement).state).cast::<State>().as_ref() }
 }
 
 /// The result for C.
@@ -250,8 +258,7 @@ pub unsafe extern "C" fn tdx_sha384(
     if digest.is_null() {
         return tdx_result::TDX_INVALID;
     }
-    let engine = *state.lock().engine();
-    let hash = engine.digest(&[bytes]);
+    let hash = state.engine.digest(&[bytes]);
     // SAFETY: 48 bytes may be written there.
     unsafe { ptr::copy_nonoverlapping(hash.0.as_ptr(), digest, hash.0.len()) };
     tdx_result::TDX_LOGGED

@@ -4,7 +4,7 @@
 
 use core::ptr;
 use tdx_firmware::ccel::Ccel;
-use tdx_firmware::protocol::{hash_log_extend_event, ProtocolError, PE_COFF_IMAGE};
+use tdx_firmware::protocol::{HashedEvent, ProtocolError, PE_COFF_IMAGE};
 
 use crate::arguments::slice;
 use crate::measurement::{digest_at, state, tdx_measurement, tdx_result};
@@ -50,8 +50,9 @@ pub unsafe extern "C" fn tdx_hash_log_extend_event(
     let (Some(state), Some(data), Some(event), authenticode) = arguments else {
         return INVALID;
     };
-    let mut measurement = state.lock();
-    match hash_log_extend_event(&mut measurement, flags, data, event, |_, _| authenticode) {
+    // Hashed before the lock is taken: that takes longest.
+    let hashed = HashedEvent::new(&state.engine, flags, data, event, |_, _| authenticode);
+    match hashed.and_then(|hashed| hashed.record(&mut state.lock())) {
         Ok(()) => 0,
         Err(error) => error.efi_status(),
     }

@@ -23,21 +23,36 @@ pub struct Authority<'a> {
 }
 
 impl<'a> Authority<'a> {
-    /// The entry of db that lets a signed image pass: the first certificate in it whose subject issued one that the image's
-    /// signature comes with. `None` if there is none.
+    /// The entry of db that lets a signed image pass. Of the image's signatures, the first counts that db has a certificate
+    /// for: one whose subject issued one that the signature comes with. `None` if there is none.
     ///
     /// This goes by names. Whether the signature is good, and the image not in dbx, is for the firmware to find out; it
     /// would not have started the image otherwise.
     pub fn of_image(store: &VariableStore<'a>, image: &PeImage<'_>) -> Option<Self> {
-        let signature = image.certificates()?;
         let (guid, name) = (Guid::IMAGE_SECURITY_DATABASE, "db");
         let db = store.find(&guid, &['d' as u16, 'b' as u16])?;
-        let data = certificates(db).find(|entry| {
+        let data = signatures(image.certificates()?).find_map(|signature| {
             // The names stand in the image's certificates as they do here.
-            subject(&entry[OWNER..]).is_some_and(|name| is_issuer(name, signature))
+            certificates(db).find(|entry| {
+                subject(&entry[OWNER..]).is_some_and(|name| is_issuer(name, signature))
+            })
         })?;
         Some(Self { guid, name, data })
     }
+}
+
+/// The signatures in an image's certificate table, which begin at multiples of 8 and with their length. Ends where one is cut.
+fn signatures(table: &[u8]) -> impl Iterator<Item = &[u8]> {
+    /// The length of `WIN_CERTIFICATE`'s header.
+    const HEADER: u32 = 8;
+    let mut rest = Cursor::new(table);
+    core::iter::from_fn(move || {
+        let length = rest.u32()?;
+        let signature = rest.take_u32(length.checked_sub(HEADER - 4)?)?;
+        // The last one may have no padding.
+        let _ = rest.take_u32(length.wrapping_neg() % 8);
+        Some(signature)
+    })
 }
 
 /// The length of the GUID that says who put an entry into db.

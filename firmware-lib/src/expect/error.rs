@@ -35,6 +35,17 @@ pub enum ExpectError {
         /// What is wrong with it.
         error: PeError,
     },
+    /// A section of a unified kernel image is larger in memory than in the file, which the stub of systemd 257 does not
+    /// expect of those that it measures.
+    Section {
+        /// The section.
+        name: &'static str,
+    },
+    /// The command line in a unified kernel image is no UTF-8.
+    CommandLine {
+        /// How many bytes of it are.
+        offset: usize,
+    },
     /// The image that should be shim brings no certificate, or no SBAT level.
     NoShim,
     /// The kernel has no setup header that QEMU would patch.
@@ -67,6 +78,14 @@ impl fmt::Display for ExpectError {
                 "command {command} of etc/table-loader asks for a file that was not given"
             ),
             Self::Image { index, error } => write!(f, "image {index}: {error}"),
+            Self::Section { name } => write!(
+                f,
+                "the section {name} is larger in memory than in the file, as no image for the stub of systemd 257 has it"
+            ),
+            Self::CommandLine { offset } => write!(
+                f,
+                "the section .cmdline is no UTF-8 from its byte {offset} on"
+            ),
             Self::NoShim => f.write_str(
                 "the first image is no shim: a section .vendor_cert or .sbatlevel is absent or cut",
             ),

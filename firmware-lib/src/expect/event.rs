@@ -207,15 +207,14 @@ impl<'t, 'a, E: HashEngine> Sink<'t, 'a, E> {
         }
     }
 
-    /// What Linux's EFI stub measures of load options: nothing if there are none. Whoever makes them turns each byte of a
-    /// command line into a unit of UTF-16.
-    pub(super) fn load_options(&mut self, units: impl Iterator<Item = u8> + Clone) {
+    /// What Linux's EFI stub measures of load options, in units of UTF-16: nothing if there are none.
+    pub(super) fn load_options(&mut self, units: impl Iterator<Item = u16> + Clone) {
         if units.clone().next().is_none() {
             return;
         }
         let mut hasher = self.engine.hasher();
         for unit in units {
-            hasher.update(&u16::from(unit).to_le_bytes());
+            hasher.update(&unit.to_le_bytes());
         }
         let digest = hasher.finish();
         self.digest(

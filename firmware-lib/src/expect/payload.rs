@@ -70,7 +70,8 @@ impl<'a> DirectBoot<'a> {
         let prefix = self.initrd.map_or("", |_| "initrd=initrd ");
         let line = prefix.bytes().chain(self.command_line.bytes());
         if line.clone().next().is_some() {
-            sink.load_options(line.chain([0]));
+            // The firmware makes a unit of each byte.
+            sink.load_options(line.chain([0]).map(u16::from));
         }
         sink.initrd(self.initrd);
     }

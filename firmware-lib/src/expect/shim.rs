@@ -93,7 +93,7 @@ impl<'a> ShimBoot<'a> {
         authority(&kernel, sink);
         sink.image(images[2].0, &kernel);
         // GRUB tells the length without the zero at the end.
-        sink.load_options(self.command_line.bytes());
+        sink.load_options(self.command_line.encode_utf16());
         sink.initrd(self.initrd);
         Ok(())
     }

@@ -52,7 +52,7 @@ fn hidden(structure: u8) -> Option<&'static [Field]> {
         22 => &[Text(7), Bytes(16, 2), Bytes(18, 2)],
         23 => &[Bytes(5, 2)],
         27 => &[Bytes(12, 2)],
-        39 => &[Text(8), Text(9), Text(11)],
+        39 => &[Text(8), Text(9), Text(10)],
         11 | 15 | 18 | 31 | 33 | OEM.. => &[],
         _ => return None,
     })

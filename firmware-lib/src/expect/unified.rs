@@ -19,7 +19,7 @@ const MEASURED: [&str; 14] = [
     ".pcrpkey", ".profile", ".dtbauto", ".hwids", ".efifw",
 ];
 
-/// A boot of a unified kernel image from a disk, without credentials, extensions or add-ons beside it.
+/// A boot of a unified kernel image from a disk, with the stub of systemd 257, without credentials, extensions or add-ons beside it.
 #[derive(Clone, Copy, Debug)]
 pub struct UnifiedBoot<'a> {
     /// The disk's partition table, if it has one.
@@ -56,7 +56,7 @@ impl<'a> UnifiedBoot<'a> {
         sink.partitions(self.partitions.as_ref());
         sink.image("unified kernel image", &image);
         for name in MEASURED {
-            let Some(content) = image.section(name) else {
+            let Some(content) = section(&image, name)? else {
                 continue;
             };
             // The name has its zero.
@@ -71,14 +71,14 @@ impl<'a> UnifiedBoot<'a> {
         let kernel = parse(image.section(".linux").unwrap_or_default(), 1)?;
         sink.image("kernel", &kernel);
 
-        let line = image.section(".cmdline").unwrap_or_default();
-        let line = line.trim_ascii_end().iter().copied();
-        if line.clone().next().is_some() {
+        let mut line = stub_line(image.section(".cmdline").unwrap_or_default())?.peekable();
+        if line.peek().is_some() {
             sink.load_options(line.chain([0]));
         }
         let (rtmr, event_type) = (RtmrIndex::Rtmr2, EventType::EVENT_TAG);
         match self.initrd {
             StubInitrd::Systemd257 => {
+                section(&image, ".pcrsig")?;
                 if let Some(digest) = stub_initrd_digest(sink.engine, &image) {
                     sink.digest(rtmr, event_type, What::Initrd, digest);
                 }
@@ -88,6 +88,35 @@ impl<'a> UnifiedBoot<'a> {
         }
         Ok(())
     }
+}
+
+/// What is in a section, if there is one of that name.
+fn section<'a>(image: &PeImage<'a>, name: &'static str) -> Result<Option<&'a [u8]>, ExpectError> {
+    match image.section(name) {
+        None if image.has_section(name) => Err(ExpectError::Section { name }),
+        section => Ok(section),
+    }
+}
+
+/// The command line that the stub makes of its section, in units of UTF-16: up to the first zero, with what is blank or
+/// a control character made a blank, and none of these around it. What takes two units is left out.
+fn stub_line(section: &[u8]) -> Result<impl Iterator<Item = u16> + Clone + '_, ExpectError> {
+    let is_blank = |one: char| one <= ' ' || one == '\x7f';
+    let is_wide = |one: char| one > '\u{ffff}';
+    let end = section.iter().position(|byte| *byte == 0);
+    let line = &section[..end.unwrap_or(section.len())];
+    let line = core::str::from_utf8(line).map_err(|error| ExpectError::CommandLine {
+        offset: error.valid_up_to(),
+    })?;
+    let line = line.trim_matches(move |one| is_blank(one) || is_wide(one));
+    let units = line.chars().filter(move |one| !is_wide(*one));
+    Ok(units.map(move |one| {
+        if is_blank(one) {
+            ' ' as u16
+        } else {
+            one as u16
+        }
+    }))
 }
 
 fn parse(file: &[u8], index: usize) -> Result<PeImage<'_>, ExpectError> {

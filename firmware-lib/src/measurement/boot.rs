@@ -146,17 +146,18 @@ impl<T: Transport, E: HashEngine> Measurement<'_, T, E> {
             .map_err(GptError::Extend)
     }
 
-    /// What is measured when the payload ends boot services: before, and when it is done.
+    /// What edk2 measures when the payload ends boot services: that it was asked for and done, or only that it failed.
     ///
     /// # Errors
     ///
-    /// As of [`Measurement::record`].
+    /// As of [`Measurement::record`]. These are two events in case of success: if the second fails, the first was measured.
+    /// [`Measurement::action`] measures either by itself.
     pub fn exit_boot_services(&mut self, success: bool) -> Result<Recorded, Error> {
+        if !success {
+            return self.action(action::EXIT_BOOT_SERVICES_FAILURE);
+        }
         self.action(action::EXIT_BOOT_SERVICES_INVOCATION)?;
-        self.action(match success {
-            true => action::EXIT_BOOT_SERVICES_SUCCESS,
-            false => action::EXIT_BOOT_SERVICES_FAILURE,
-        })
+        self.action(action::EXIT_BOOT_SERVICES_SUCCESS)
     }
 
     fn tagged(&mut self, tag: u32, name: &[u8], payload: Payload<'_>) -> Result<Recorded, Error> {

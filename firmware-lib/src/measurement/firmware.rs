@@ -37,17 +37,20 @@ pub enum SecureBootVariable {
     Db,
     /// What may not.
     Dbx,
+    /// Whose timestamps are believed.
+    Dbt,
 }
 
 impl SecureBootVariable {
-    /// All of them, in the order in which a TDVF measures them.
+    /// Those that a TDVF measures whether they exist or not, in its order. [`SecureBootVariable::Dbt`] comes behind them, and
+    /// only where it exists.
     pub const ALL: [Self; 5] = [Self::SecureBoot, Self::Pk, Self::Kek, Self::Db, Self::Dbx];
 
     /// Whose it is.
     pub const fn guid(self) -> Guid {
         match self {
             Self::SecureBoot | Self::Pk | Self::Kek => Guid::GLOBAL_VARIABLE,
-            Self::Db | Self::Dbx => Guid::IMAGE_SECURITY_DATABASE,
+            Self::Db | Self::Dbx | Self::Dbt => Guid::IMAGE_SECURITY_DATABASE,
         }
     }
 
@@ -58,12 +61,14 @@ impl SecureBootVariable {
         const KEK: [u16; 3] = ucs2(b"KEK");
         const DB: [u16; 2] = ucs2(b"db");
         const DBX: [u16; 3] = ucs2(b"dbx");
+        const DBT: [u16; 3] = ucs2(b"dbt");
         match self {
             Self::SecureBoot => &SECURE_BOOT,
             Self::Pk => &PK,
             Self::Kek => &KEK,
             Self::Db => &DB,
             Self::Dbx => &DBX,
+            Self::Dbt => &DBT,
         }
     }
 }

@@ -6,7 +6,7 @@ use super::support::{cfv, changed, explain, firmware, Parts};
 use tdx_firmware::event_log::EventLog;
 use tdx_firmware::expect::{Boot, BootSeparator, Smbios};
 use tdx_firmware::tdvf::Tdvf;
-use tdx_firmware::Sha2;
+use tdx_firmware::{Guid, Sha2};
 use tdx_uapi::Digest;
 
 #[test]
@@ -89,6 +89,28 @@ fn an_enrolled_key_shows_in_cfv_and_variable() {
             "changed variable db",
         ]
     );
+}
+
+#[test]
+fn dbt_is_measured_where_it_exists() {
+    let told = |dbt: &[u8]| {
+        let mut parts = Parts::new();
+        parts.firmware = firmware(&cfv(&[(Guid::IMAGE_SECURITY_DATABASE, "dbt", dbt, 0x3f)]));
+        let mut told = Vec::new();
+        parts.with(
+            |_| (),
+            |boot| {
+                boot.events(&Sha2, |event| told.push(event.what.to_string()))
+                    .unwrap();
+            },
+        );
+        told
+    };
+    let dbx = |told: &[String]| told.iter().position(|what| what == "variable dbx").unwrap();
+    let with = told(b"timestamps");
+    assert_eq!(with[dbx(&with) + 1..][..2], ["variable dbt", "separator"]);
+    let without = told(b"");
+    assert_eq!(without[dbx(&without) + 1], "separator");
 }
 
 #[test]

@@ -6,8 +6,8 @@ use super::support::{changed, kernel, Parts};
 use crate::common::{pe, put, PE_SECTIONS};
 use tdx_call::RtmrIndex;
 use tdx_firmware::expect::{
-    stub_initrd_digest, Authority, Boot, BootSeparator, DiskBoot, FwCfg, Image, LoaderEvent,
-    PartitionTable, Payload, Smbios, StubInitrd, UnifiedBoot, What,
+    stub_initrd_digest, Authority, Boot, BootSeparator, DiskBoot, ExpectError, FwCfg, Image,
+    LoaderEvent, PartitionTable, Payload, Smbios, StubInitrd, UnifiedBoot, What,
 };
 use tdx_firmware::pe::PeImage;
 use tdx_firmware::tdvf::Tdvf;
@@ -191,6 +191,62 @@ fn a_unified_kernel_image_says_all_that_it_measures() {
         |boot| boot.rtmrs(&Sha2).unwrap(),
     );
     assert_eq!(changed(&before, &after), [1, 2]);
+}
+
+#[test]
+fn the_stub_tidies_the_command_line() {
+    let units =
+        |text: &str| -> Vec<u8> { text.encode_utf16().flat_map(u16::to_le_bytes).collect() };
+    let parts = Parts::new();
+    let load_options = |image: &[u8]| {
+        let mut found = None;
+        let result = parts.with(
+            |_| (),
+            |boot| {
+                let mut boot = *boot;
+                boot.payload = Payload::Unified(UnifiedBoot {
+                    partitions: None,
+                    image,
+                    initrd: StubInitrd::Unknown,
+                });
+                boot.events(&Sha2, |event| {
+                    if event.what.to_string() == "load options" {
+                        found = event.digest;
+                    }
+                })
+            },
+        );
+        result.map(|()| found)
+    };
+    for (section, line) in [
+        (&b" \n\tquiet\n"[..], "quiet\0"),
+        (b"a\nb\x7f\tc", "a b  c\0"),
+        (b"quiet\0\0\0", "quiet\0"),
+        (b"a\0b", "a\0"),
+        ("gr\u{fc}n \u{1f980} ".as_bytes(), "gr\u{fc}n\0"),
+        ("x\u{1f980}y".as_bytes(), "xy\0"),
+    ] {
+        let expected = Sha2.digest(&[&units(line)]);
+        assert_eq!(
+            load_options(&unified(section)),
+            Ok(Some(expected)),
+            "{line}"
+        );
+    }
+    for none in [&b""[..], b" \n", b"\0quiet"] {
+        assert_eq!(load_options(&unified(none)), Ok(None));
+    }
+    assert_eq!(
+        load_options(&unified(b"ab\xff")),
+        Err(ExpectError::CommandLine { offset: 2 })
+    );
+    // A kernel as newer tools put it in: larger in memory.
+    let mut image = unified(b"quiet");
+    put(&mut image, PE_SECTIONS + 80 + 8, &0x1000_u32.to_le_bytes());
+    assert_eq!(
+        load_options(&image),
+        Err(ExpectError::Section { name: ".linux" })
+    );
 }
 
 #[test]

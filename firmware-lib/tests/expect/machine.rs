@@ -36,6 +36,24 @@ fn what_tells_machines_apart_is_not_measured() {
 }
 
 #[test]
+fn what_tells_power_supplies_apart_is_not_measured() {
+    // Serial number, asset tag and part number are its strings 4 to 6; behind them is its revision.
+    let table = |strings: [&str; 7]| {
+        let header = [39, 16, 0, 39, 1, 1, 2, 3, 4, 5, 6, 7, 0, 0, 0, 0];
+        let strings = strings.map(|text| format!("{text}\0")).concat();
+        [&header[..], strings.as_bytes(), &[0, 127, 4, 2, 1, 0, 0]].concat()
+    };
+    let digest = |strings| smbios_digest(&Sha2, &table(strings)).unwrap();
+    let usual = digest(["at", "ps", "by", "se", "as", "pa", "re"]);
+    assert_eq!(digest(["at", "ps", "by", "SE", "AS", "PA", "re"]), usual);
+    for index in [0, 1, 2, 6] {
+        let mut strings = ["at", "ps", "by", "se", "as", "pa", "re"];
+        strings[index] = "XX";
+        assert_ne!(digest(strings), usual, "string {index}");
+    }
+}
+
+#[test]
 fn the_table_loader_names_its_files() {
     let mut parts = Parts::new();
     parts.table_loader.push(0);

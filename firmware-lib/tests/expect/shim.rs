@@ -49,12 +49,19 @@ fn list(certificates: &[Vec<u8>]) -> Vec<u8> {
     list
 }
 
-/// The image with a certificate table.
-fn signed(mut image: Vec<u8>, certificate: &[u8]) -> Vec<u8> {
-    let (start, size) = (image.len() as u32, certificate.len() as u32);
+/// The image with a signature for each certificate.
+fn signed(mut image: Vec<u8>, certificates: &[Vec<u8>]) -> Vec<u8> {
+    let mut table = Vec::new();
+    for certificate in certificates {
+        table.extend((8 + certificate.len() as u32).to_le_bytes());
+        table.extend([0, 2, 2, 0]);
+        table.extend(certificate);
+        table.resize(table.len().next_multiple_of(8), 0);
+    }
+    let (start, size) = (image.len() as u32, table.len() as u32);
     put(&mut image, PE_CERTIFICATES, &start.to_le_bytes());
     put(&mut image, PE_CERTIFICATES + 4, &size.to_le_bytes());
-    image.extend(certificate);
+    image.extend(table);
     image
 }
 
@@ -75,7 +82,7 @@ fn shim() -> Vec<u8> {
     put(&mut shim, 0x210, b"vendorrevoked");
     put(&mut shim, 0x400, &[0, 0, 0, 0, 8, 0, 0, 0, 12, 0, 0, 0]);
     put(&mut shim, 0x40c, b"sbat,1\0sbat,2\0");
-    signed(shim, &certificate("Root", "Signer"))
+    signed(shim, &[certificate("Root", "Signer")])
 }
 
 /// A variable store with a platform key and this db.
@@ -172,7 +179,7 @@ fn shim_measures_what_it_brings() {
 
 #[test]
 fn a_subject_is_no_issuer() {
-    let image = signed(kernel(), &certificate("Root", "Signer"));
+    let image = signed(kernel(), &[certificate("Root", "Signer")]);
     let image = PeImage::parse(&image).unwrap();
     for (subject, found) in [("Root", true), ("Signer", false), ("Other", false)] {
         let cfv = store(&list(&[certificate("Root", subject)]));
@@ -183,6 +190,21 @@ fn a_subject_is_no_issuer() {
             "{subject}"
         );
     }
+}
+
+#[test]
+fn the_first_signature_that_db_knows_counts() {
+    let image = signed(
+        kernel(),
+        &["None", "Root", "Xoot"].map(|issuer| certificate(issuer, "Signer")),
+    );
+    let image = PeImage::parse(&image).unwrap();
+    let db = list(&["Xoot", "Root"].map(|subject| certificate("Self", subject)));
+    let cfv = store(&db);
+    let store = VariableStore::parse(&cfv).unwrap();
+    let authority = Authority::of_image(&store, &image).unwrap();
+    let entry = 16 + certificate("Self", "Root").len();
+    assert_eq!(authority.data, &db[28 + entry..]);
 }
 
 #[test]

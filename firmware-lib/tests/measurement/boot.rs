@@ -97,6 +97,17 @@ fn a_whole_boot_is_readable_and_replays() {
 }
 
 #[test]
+fn failure_to_exit_is_one_event() {
+    let (tdx, mut area) = (td(), vec![0; 1024]);
+    let mut m = measuring(&tdx, &mut area);
+    assert_eq!(m.exit_boot_services(false), Ok(Recorded::Logged));
+    assert_eq!(
+        lines(m.log().bytes()),
+        ["RTMR1 EV_EFI_ACTION: \"Exit Boot Services Returned with Failure\""]
+    );
+}
+
+#[test]
 fn volume_with_a_name_is_logged_with_it() {
     let (tdx, mut area) = (td(), vec![0; 1024]);
     let mut m = measuring(&tdx, &mut area);

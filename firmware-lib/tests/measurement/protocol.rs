@@ -2,6 +2,8 @@
 
 //! `EFI_CC_MEASUREMENT_PROTOCOL`.
 
+use proptest::collection::vec;
+use proptest::prelude::*;
 use tdx_call::RtmrIndex;
 use tdx_firmware::protocol::{
     get_capability, get_event_log, hash_log_extend_event, map_pcr_to_mr_index, ProtocolError,
@@ -57,6 +59,22 @@ fn event_is_hashed_logged_and_extended() {
     assert_eq!(location.last_entry, location.start + 65);
     assert!(!location.truncated);
     assert!(get_event_log(&m, 1).is_err());
+}
+
+#[test]
+fn only_registers_of_the_boot_are_extended() {
+    let (tdx, mut area) = (td(), [0; 512]);
+    let mut m = measuring(&tdx, &mut area);
+    // MRTD, RTMR3, none.
+    for mr in [0, 4, 5] {
+        let event = event(mr, EventType::IPL.0, b"");
+        assert_eq!(
+            hash_log_extend_event(&mut m, 0, b"", &event, no_pe),
+            Err(ProtocolError::InvalidParameter("the event"))
+        );
+    }
+    assert!(lines(m.log().bytes()).is_empty());
+    assert_eq!(registers(&tdx), Rtmrs::ZERO);
 }
 
 #[test]
@@ -140,4 +158,28 @@ fn arguments_that_are_not_valid_change_nothing() {
 fn pcrs_without_a_register_are_refused() {
     assert_eq!(map_pcr_to_mr_index(8), Ok(MrIndex::RTMR2));
     assert!(map_pcr_to_mr_index(16).is_err());
+}
+
+proptest! {
+    #[test]
+    fn any_call_is_logged_and_extended_or_refused(
+        flags in prop_oneof![Just(0), Just(EXTEND_ONLY), Just(PE_COFF_IMAGE), any::<u64>()],
+        mr in 0..6_u32,
+        event_type in prop_oneof![Just(EventType::NO_ACTION.0), Just(EventType::IPL.0), any::<u32>()],
+        data in vec(any::<u8>(), 0..40),
+        changes in vec((0..18_usize, any::<u8>()), 0..2),
+        cut in 0..60_usize,
+    ) {
+        let mut event = event(mr, event_type, &data);
+        changes.into_iter().for_each(|(at, value)| event[at] = value);
+        event.truncate(cut);
+        let (tdx, mut area) = (td(), [0; 512]);
+        let mut m = measuring(&tdx, &mut area);
+        match hash_log_extend_event(&mut m, flags, &data, &event, no_pe) {
+            Ok(()) if flags & EXTEND_ONLY != 0 => prop_assert_ne!(registers(&tdx), Rtmrs::ZERO),
+            Ok(()) => prop_assert_eq!(replayed(m.log().bytes()), registers(&tdx)),
+            Err(ProtocolError::VolumeFull) => prop_assert!(m.log().is_truncated()),
+            Err(_) => prop_assert_eq!((registers(&tdx), m.log().bytes().len()), (Rtmrs::ZERO, 65)),
+        }
+    }
 }

@@ -4,7 +4,7 @@
 //!
 //! A request is worked on in a thread of its own while the TD goes on. QEMU lets nobody but a vCPU write to memory, so the
 //! answer waits until a vCPU begins to execute another block of code, which takes microseconds, or the rest of its nap if all
-//! of them are idle.
+//! of them are idle. An answer to a TD that a reset has ended meanwhile goes nowhere.
 
 use crate::memory::MemoryAccess;
 use crate::{ffi, plugin, vcpu};
@@ -16,7 +16,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::Instant;
 use tdx_call::Gpa;
-use tdx_module::{Machine, Platform, QuoteJob, Unmapped};
+use tdx_module::{Machine, Platform, QuoteJob, Td, Unmapped};
 use tdx_quoting::{model, PlatformConfig, PlatformError, QuoteStatus, QuotingService};
 
 /// How often an answer is meddled with.
@@ -28,12 +28,13 @@ pub(crate) struct Quotes {
     attention: Attention,
     answers: Mutex<Vec<Answer>>,
     /// The answer that is meddled with, and how often that was done.
-    meddling: Mutex<Option<QuoteJob>>,
+    meddling: Mutex<Option<(&'static Td, QuoteJob)>>,
     changes: AtomicU64,
 }
 
-/// An answer on its way to the TD.
+/// An answer on its way to the TD that asked.
 struct Answer {
+    td: &'static Td,
     job: QuoteJob,
     reply: Option<Vec<u8>>,
 }
@@ -58,6 +59,7 @@ impl Quotes {
 
     /// Begins to work on a request that is to be answered after `time`.
     pub(crate) fn begin(&'static self, job: QuoteJob, time: Duration) {
+        let td = plugin::td();
         let due = Instant::now() + time;
         let service = Arc::clone(&self.service);
         thread::spawn(move || {
@@ -67,7 +69,7 @@ impl Quotes {
                 .filter(|reply| reply.status == QuoteStatus::SUCCESS)
                 .map(|reply| reply.data);
             thread::sleep(due.saturating_duration_since(Instant::now()));
-            lock(&self.answers).push(Answer { job, reply });
+            lock(&self.answers).push(Answer { td, job, reply });
             self.attention.call();
         });
     }
@@ -97,17 +99,22 @@ impl Quotes {
         self.attention.heed(vcpu_index);
         let memory = Memory(memory);
         let answers = std::mem::take(&mut *lock(&self.answers));
-        for Answer { job, reply } in answers {
-            plugin::td().finish_quote(&job, reply, &memory);
+        let is_running = |td: &'static Td| ptr::eq(td, plugin::td());
+        for Answer { td, job, reply } in answers {
+            if !is_running(td) {
+                continue;
+            }
+            td.finish_quote(&job, reply, &memory);
             if job.is_changing() {
                 self.changes.store(0, Ordering::Relaxed);
-                *lock(&self.meddling) = Some(job);
+                *lock(&self.meddling) = Some((td, job));
             }
         }
         let mut meddling = lock(&self.meddling);
-        if let Some(job) = &*meddling {
+        meddling.take_if(|(td, _)| !is_running(td));
+        if let Some((td, job)) = &*meddling {
             let step = self.changes.fetch_add(1, Ordering::Relaxed);
-            plugin::td().meddle(job, step, &memory);
+            td.meddle(job, step, &memory);
             if step < CHANGES {
                 self.attention.call();
             } else {
