@@ -83,6 +83,10 @@ pub(crate) fn boot(bytes: &[u8]) {
         name,
         contents: rest,
     });
+    let variables = [BootVariable {
+        name: "BootOrder",
+        data: rest,
+    }];
     let boot = Boot {
         firmware: Tdvf::parse(&firmware).expect("an image made for tests"),
         td_hob: None,
@@ -95,10 +99,7 @@ pub(crate) fn boot(bytes: &[u8]) {
             files: &files,
         }),
         smbios: Smbios::NotMeasured,
-        boot_variables: Some(&[BootVariable {
-            name: "BootOrder",
-            data: rest,
-        }]),
+        boot_variables: Some(&variables),
         boot_separator: BootSeparator::Rtmr1,
         payload,
         exits_boot_services: kind & 0x20 != 0,
