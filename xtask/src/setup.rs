@@ -174,7 +174,7 @@ fn find(paths: &Paths, record: &Record, options: &Options, flavour: Flavour) -> 
     let root = whole_root(paths, record)?;
     let (release, kernel) = record.kernel(options.kernel.as_deref(), flavour)?;
     let kernel = Kernel::recorded(paths, release, kernel, root)?;
-    kernel.has_tools(&paths.root()).then_some(kernel)
+    kernel.has_tools(record).then_some(kernel)
 }
 
 /// The root's record, if the root is there and as it would be made now.

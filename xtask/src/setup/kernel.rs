@@ -14,9 +14,10 @@ use std::path::{Path, PathBuf};
 use anyhow::{bail, Context, Result};
 
 use super::archive::Archive;
+use super::extra::{self, LLVM};
 use super::record::{now, KernelRecord, Record, RootRecord};
 use super::selection::{Choice, Flavour};
-use super::tool_chain::{has_llvm, install_llvm, online};
+use super::tool_chain::online;
 use super::SUITE;
 use crate::disposal::discard;
 use crate::enclosure::Enclosure;
@@ -86,8 +87,8 @@ impl Kernel {
     }
 
     /// Whether the root has what modules for it are built with, beside what every root has.
-    pub(super) fn has_tools(&self, root: &Path) -> bool {
-        self.flavour != Flavour::Debug || has_llvm(root)
+    pub(super) fn has_tools(&self, record: &Record) -> bool {
+        self.flavour != Flavour::Debug || extra::missing(record, &LLVM).is_empty()
     }
 
     /// The kernel of this record, if it is whole and was made as it would be made now.
@@ -123,13 +124,13 @@ pub(super) fn set_up(
     lists_are_fresh: bool,
     progress: &Progress,
 ) -> Result<()> {
-    let root = record.root.clone().context("there is no root")?;
     let mut step = progress.step("kernel packages")?;
     let choice = resolve(paths, wanted, flavour, lists_are_fresh, &mut step)?;
-    if flavour == Flavour::Debug {
+    if flavour == Flavour::Debug && !extra::missing(record, &LLVM).is_empty() {
         // Before it is looked whether the kernel is there: the root may be newer, and modules take clang, too.
-        install_llvm(paths, &paths.root(), &mut step)?;
+        extra::add(paths, &LLVM, record, &mut step)?;
     }
+    let root = record.root.clone().context("there is no root")?;
     let release = choice.release.as_str();
     if wanted.is_none() {
         record.default_kernels.insert(flavour, release.into());
