@@ -66,6 +66,11 @@ enum Work {
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
     let setup = arguments.setup;
+    // `vm` has the statuses of commands, and one that says that there is none.
+    let failed = match arguments.work {
+        Work::Vm(_) => ExitCode::from(vm::cli::STATUS_FAILED),
+        _ => ExitCode::FAILURE,
+    };
     let result = match arguments.work {
         Work::Enter(enter) => return enter.run(),
         Work::Run => run::run(&setup).map(|()| ExitCode::SUCCESS),
@@ -77,7 +82,7 @@ fn main() -> ExitCode {
     };
     result.unwrap_or_else(|error| {
         eprintln!("error: {error:#}");
-        ExitCode::FAILURE
+        failed
     })
 }
 

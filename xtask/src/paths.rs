@@ -29,7 +29,7 @@ impl Paths {
     /// Finds the project that this xtask was built from.
     ///
     /// # Errors
-    /// When the source has been moved away since, or its path is not UTF-8.
+    /// When the source has been moved away since, or make cannot deal with its path.
     pub(crate) fn find() -> Result<Self> {
         let project = match Path::new(env!("CARGO_MANIFEST_DIR")).parent() {
             Some(project) if project.join("Cargo.toml").is_file() => project.canonicalize()?,
@@ -42,7 +42,11 @@ impl Paths {
         Self::of(project)
     }
 
-    fn of(project: PathBuf) -> Result<Self> {
+    /// Those of the project in that folder.
+    ///
+    /// # Errors
+    /// When make cannot deal with its path.
+    pub(crate) fn of(project: PathBuf) -> Result<Self> {
         // make and debootstrap take a folder with a space for two.
         let text = project.to_str().unwrap_or(" ");
         if let Some(found) = text

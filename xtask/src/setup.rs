@@ -72,6 +72,20 @@ pub(crate) struct Options {
 }
 
 impl Options {
+    /// What another xtask is told to want the same.
+    pub(crate) fn arguments(&self) -> Vec<String> {
+        let flavour = self.flavour.map(|flavour| flavour.to_string());
+        let options = [
+            ("--kernel", &self.kernel),
+            ("--flavour", &flavour),
+            ("--mirror", &self.mirror),
+        ];
+        let given = options
+            .into_iter()
+            .filter_map(|(name, value)| Some([name.to_owned(), value.clone()?]));
+        given.flatten().collect()
+    }
+
     /// The flavour that is asked for, by its own option or by a whole release string.
     fn flavour(&self) -> Result<Flavour> {
         let named = self.kernel.as_deref().and_then(selection::flavour_of);
@@ -174,7 +188,7 @@ fn find(paths: &Paths, record: &Record, options: &Options, flavour: Flavour) -> 
     let root = whole_root(paths, record)?;
     let (release, kernel) = record.kernel(options.kernel.as_deref(), flavour)?;
     let kernel = Kernel::recorded(paths, release, kernel, root)?;
-    kernel.has_tools(&paths.root()).then_some(kernel)
+    kernel.has_tools(record).then_some(kernel)
 }
 
 /// The root's record, if the root is there and as it would be made now.
@@ -295,4 +309,33 @@ fn explain(error: anyhow::Error, paths: &Paths) -> anyhow::Error {
         existing.display(),
         BinaryBytes(free)
     ))
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+
+    #[derive(Debug, Parser)]
+    struct Arguments {
+        #[command(flatten)]
+        setup: Options,
+    }
+
+    #[test]
+    fn another_xtask_understands_the_arguments() {
+        assert!(Options::default().arguments().is_empty());
+        let options = Options {
+            kernel: Some("7.2.12".into()),
+            flavour: Some(Flavour::Generic),
+            mirror: Some("http://mirror.example/debian".into()),
+            refresh: false,
+        };
+        let arguments = ["xtask".to_owned()].into_iter().chain(options.arguments());
+        let understood = Arguments::parse_from(arguments).setup;
+        assert_eq!(understood.kernel, options.kernel);
+        assert_eq!(understood.flavour, options.flavour);
+        assert_eq!(understood.mirror, options.mirror);
+    }
 }

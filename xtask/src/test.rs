@@ -108,14 +108,41 @@ fn checks() -> impl Iterator<Item = &'static Check> {
 }
 
 impl Options {
-    fn want(&self, check: &Check) -> bool {
-        let named = |name: &String| check.name.contains(name.as_str());
+    /// Whether a check is made where none is named.
+    fn has(&self, check: &Check) -> bool {
         let tier = if self.debug_kernel {
             Tier::DebugKernel
         } else {
             Tier::Landing
         };
-        (self.all || check.tier == tier) && (self.names.is_empty() || self.names.iter().any(named))
+        self.all || check.tier == tier
+    }
+
+    /// The checks to make.
+    ///
+    /// # Errors
+    /// When a name is that of none.
+    fn chosen(&self) -> Result<Vec<&'static Check>> {
+        let named = |check: &Check, name: &String| check.name.contains(name.as_str());
+        for name in &self.names {
+            let of_name: Vec<_> = checks().filter(|check| named(check, name)).collect();
+            let Some(first) = of_name.first() else {
+                bail!(
+                    "no check is called {name}; `cargo xtask test --all --list` lists all of them"
+                );
+            };
+            if !of_name.iter().any(|check| self.has(check)) {
+                bail!(
+                    "no check called {name} is among those chosen; `cargo xtask test --all {name}` makes {}",
+                    first.name
+                );
+            }
+        }
+        let mut chosen: Vec<_> = checks().filter(|check| self.has(check)).collect();
+        chosen.retain(|check| {
+            self.names.is_empty() || self.names.iter().any(|name| named(check, name))
+        });
+        Ok(chosen)
     }
 }
 
@@ -123,12 +150,9 @@ impl Options {
 /// set, was skipped.
 ///
 /// # Errors
-/// When nothing could be checked.
+/// When a name is that of no check, or nothing could be checked.
 pub(crate) fn test(options: &Options, setup: &setup::Options) -> Result<ExitCode> {
-    let chosen: Vec<_> = checks().filter(|check| options.want(check)).collect();
-    if chosen.is_empty() {
-        bail!("no check is called that; `cargo xtask test --all --list` lists all of them");
-    }
+    let chosen = options.chosen()?;
     if options.list {
         for Check {
             name, about, tier, ..
@@ -157,4 +181,33 @@ pub(crate) fn test(options: &Options, setup: &setup::Options) -> Result<ExitCode
         summary.time(check.name, || (check.run)(&context));
     }
     Ok(summary.conclude())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The names of the checks that are made, or the error.
+    fn chosen(all: bool, names: &[&str]) -> Result<Vec<&'static str>, String> {
+        let options = Options {
+            all,
+            debug_kernel: false,
+            list: false,
+            names: names.iter().map(|&name| name.into()).collect(),
+        };
+        let chosen = options.chosen().map_err(|error| error.to_string())?;
+        Ok(chosen.iter().map(|check| check.name).collect())
+    }
+
+    #[test]
+    fn each_name_is_that_of_a_check() {
+        let two = ["format", "clippy", "module-clippy"];
+        assert_eq!(chosen(false, &["format", "clippy"]).unwrap(), two);
+        let error = chosen(false, &["format", "clipy"]).unwrap_err();
+        assert!(error.contains("no check is called clipy"), "{error}");
+        let error = chosen(false, &["format", "targets-agent"]).unwrap_err();
+        assert!(error.contains("--all targets-agent"), "{error}");
+        assert_eq!(chosen(true, &["targets-agent"]).unwrap(), ["targets-agent"]);
+        assert!(chosen(false, &[]).unwrap().contains(&"unit-tests"));
+    }
 }

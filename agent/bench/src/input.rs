@@ -32,8 +32,12 @@ pub(crate) struct Input(TempDir);
 impl Input {
     /// Makes them for this log.
     pub(crate) fn new(log: &Path) -> Result<Self> {
-        let log = fs::read(log)
-            .with_context(|| format!("reading the log {}; --log names another", log.display()))?;
+        let log = fs::read(log).with_context(|| {
+            format!(
+                "reading the event log {}; TDX_TESTDATA names another folder to look in",
+                log.display()
+            )
+        })?;
         let config = PlatformConfig::default();
         let platform = Platform::from_seed(b"seed of the benchmark", &config)?;
         let report = report(&config, replay::read(&log)?);

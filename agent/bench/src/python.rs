@@ -30,7 +30,7 @@ impl Python {
             Ok(output) if output.status.success() => {}
             _ => {
                 println!(
-                    "beside Python: skipped; {} has no cctrusted-base, dcap-qvl and tomllib\n",
+                    "beside Python: skipped; no {} imports cctrusted_base, dcap_qvl and tomllib (Python 3.11 or newer)\n",
                     program.display()
                 );
                 return Ok(None);

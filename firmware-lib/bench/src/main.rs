@@ -47,8 +47,12 @@ struct Options {
 fn main() -> Result<()> {
     let options = Options::parse();
     let path = options.log.clone().unwrap_or_else(default_log);
-    let log = std::fs::read(&path)
-        .with_context(|| format!("reading the log {}; --log names another", path.display()))?;
+    let log = std::fs::read(&path).with_context(|| {
+        format!(
+            "reading the event log {}; TDX_TESTDATA names another folder to look in",
+            path.display()
+        )
+    })?;
     let parsed = log::Log::new(&log)?;
     if let Some(side) = options.side {
         parsed.run(side, options.times);
@@ -59,9 +63,7 @@ fn main() -> Result<()> {
     parsed.compare(options.rounds * 50);
     match &options.python {
         Some(python) => python::compare(python, &path, &log, options.rounds)?,
-        None => {
-            println!("replay, cctrusted: skipped; --python names a Python that has cctrusted-base")
-        }
+        None => println!("replay, cctrusted: skipped; there is no Python with cctrusted-base"),
     }
     engines::compare(options.mib, options.rounds)
 }

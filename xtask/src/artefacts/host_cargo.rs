@@ -150,15 +150,16 @@ pub(crate) fn apart(paths: &Paths, work: &str, folder: &str) -> Command {
     cargo
 }
 
-/// Runs the tests of the whole workspace, and gives the path of the log.
-pub(crate) fn test(paths: &Paths, progress: &Progress) -> Result<PathBuf> {
+/// Runs the tests of the whole workspace, and hands each line that they print to `look`.
+pub(crate) fn test(paths: &Paths, progress: &Progress, look: impl FnMut(&str)) -> Result<()> {
     let mut step = progress.step("cargo test")?;
     let mut command = command(paths, "host");
     command.args(["test", "--locked", "--workspace", "--no-fail-fast"]);
-    step.run(&mut command)?;
-    let log = step.log_path().to_owned();
+    // A cargo that is quiet has the tests print dots.
+    command.env("CARGO_TERM_QUIET", "false");
+    step.run_and_look(&mut command, look)?;
     step.done();
-    Ok(log)
+    Ok(())
 }
 
 /// A message of `cargo build --message-format=json`, as far as it says which files were made.

@@ -17,13 +17,17 @@ use crate::setup::Environment;
 /// The project's own manifest, from the project's folder.
 pub(crate) const MANIFEST: &str = "Cargo.toml";
 
+/// The driver's root file, which is in no package, and its edition, which is Kbuild's.
+const DRIVER: &str = "kmod/tdx_guest.rs";
+const DRIVER_EDITION: &str = "2021";
+
 /// What the root's cargo builds, by kind.
 pub(super) const TARGET: &str = "root-cargo";
 
-/// Something that is checked in the whole workspace.
+/// Something that is checked in the whole workspace, formatting also in the driver and in workspaces of their own.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Check {
-    /// `cargo fmt --check`
+    /// `cargo fmt --check` and `rustfmt --check`
     Format,
     /// `cargo clippy --all-targets` without warnings
     Clippy,
@@ -63,16 +67,60 @@ impl Check {
 /// What the check found, at the end of its log.
 pub(crate) fn check(environment: &Environment, check: Check, progress: &Progress) -> Result<()> {
     let mut step = progress.step(check.name())?;
-    if check != Check::Format {
+    if check == Check::Format {
+        for manifest in workspaces(environment.paths.project())? {
+            let mut command = cargo(environment)?;
+            command.args(check.arguments()).arg("--manifest-path");
+            step.run(command.arg(manifest))?;
+        }
+        let driver = environment
+            .enclosure()
+            .bind_read_only(environment.paths.project(), PROJECT)
+            .directory(PROJECT);
+        let mut rustfmt = driver.command("rustfmt");
+        step.run(rustfmt.args(["--check", "--edition", DRIVER_EDITION, DRIVER]))?;
+    } else {
         step.run(&mut fetch(environment, MANIFEST))?;
+        let mut command = cargo(environment)?;
+        if check == Check::Docs {
+            command.env("RUSTDOCFLAGS", "-Dwarnings");
+        }
+        step.run(command.args(check.arguments()))?;
     }
-    let mut command = cargo(environment)?;
-    if check == Check::Docs {
-        command.env("RUSTDOCFLAGS", "-Dwarnings");
-    }
-    step.run(command.args(check.arguments()))?;
     step.done();
     Ok(())
+}
+
+/// The manifests of the project's workspace and of those of their own, from the project's folder.
+fn workspaces(project: &Path) -> Result<Vec<PathBuf>> {
+    let mut workspaces = Vec::new();
+    let mut folders = vec![PathBuf::new()];
+    while let Some(folder) = folders.pop() {
+        let what = || {
+            format!(
+                "looking for workspaces in {}",
+                project.join(&folder).display()
+            )
+        };
+        let manifest = folder.join(MANIFEST);
+        if project.join(&manifest).is_file() {
+            let text = fs::read_to_string(project.join(&manifest)).with_context(what)?;
+            let table: toml::Table = text.parse().with_context(what)?;
+            if table.contains_key("workspace") {
+                workspaces.push(manifest);
+            }
+        }
+        for entry in fs::read_dir(project.join(&folder)).with_context(what)? {
+            let entry = entry?;
+            let name = entry.file_name();
+            // What is built, and what is not the project's.
+            let skipped = name == "target" || name.as_encoded_bytes().starts_with(b".");
+            if entry.file_type()?.is_dir() && !skipped {
+                folders.push(folder.join(name));
+            }
+        }
+    }
+    Ok(workspaces)
 }
 
 /// Brings the packages of Cargo.lock into the cache, with this machine's cargo and its settings. Once they are there, this
@@ -172,6 +220,20 @@ fn package_sources(settings: &str) -> Result<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn finds_every_workspace() {
+        let project = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
+        let workspaces = workspaces(project).unwrap();
+        for own in [
+            "Cargo.toml",
+            "firmware-lib/example-image/Cargo.toml",
+            "fuzz/Cargo.toml",
+        ] {
+            assert!(workspaces.contains(&own.into()), "{workspaces:?}");
+        }
+        assert!(!workspaces.contains(&"xtask/Cargo.toml".into()));
+    }
 
     #[test]
     fn takes_over_registries_and_no_tools() {

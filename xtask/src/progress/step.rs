@@ -4,7 +4,7 @@
 use std::fs::File;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::panic::resume_unwind;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::{Command, ExitStatus, Stdio};
 use std::thread;
 use std::time::Instant;
@@ -46,8 +46,22 @@ impl Step {
         result
     }
 
+    /// As [`Step::run`], and hands each line that the command prints to `look`. The log may have lines of another xtask.
+    pub(crate) fn run_and_look(
+        &mut self,
+        command: &mut Command,
+        mut look: impl FnMut(&str),
+    ) -> Result<()> {
+        let status = self.watch(command, &mut look)?;
+        self.expect_success(command, status)
+    }
+
     /// As [`Step::run`], for a command that may fail.
     pub(crate) fn status(&mut self, command: &mut Command) -> Result<ExitStatus> {
+        self.watch(command, &mut |_| ())
+    }
+
+    fn watch(&mut self, command: &mut Command, look: &mut dyn FnMut(&str)) -> Result<ExitStatus> {
         self.begin(command);
         let (reader, writer) = pipe2(OFlag::O_CLOEXEC)?;
         let child = command
@@ -59,7 +73,7 @@ impl Step {
         command.stdout(Stdio::null()).stderr(Stdio::null());
         let mut child = child.with_context(|| format!("starting {}", shown(command)))?;
 
-        self.copy(File::from(reader))?;
+        self.copy(File::from(reader), look)?;
         Ok(child.wait()?)
     }
 
@@ -91,7 +105,7 @@ impl Step {
             unreachable!("both are piped");
         };
         let (result, copied) = thread::scope(|scope| {
-            let copying = scope.spawn(|| self.copy(stderr));
+            let copying = scope.spawn(|| self.copy(stderr, &mut |_| ()));
             let result = reader(&mut BufReader::new(stdout));
             (result, copying.join())
         });
@@ -124,11 +138,6 @@ impl Step {
         Failure::new(&self.label, what, &self.log_path).into()
     }
 
-    /// Where the log is.
-    pub(crate) fn log_path(&self) -> &Path {
-        &self.log_path
-    }
-
     /// Ends the step.
     pub(crate) fn done(self) {
         self.bar.finish_and_clear();
@@ -139,13 +148,14 @@ impl Step {
         );
     }
 
-    /// Copies a command's output to the log, and shows its last line.
-    fn copy(&mut self, output: impl Read) -> Result<()> {
+    /// Copies a command's output to the log, shows its last line, and hands each to `look`.
+    fn copy(&mut self, output: impl Read, look: &mut dyn FnMut(&str)) -> Result<()> {
         let mut output = BufReader::new(output);
         let mut line = Vec::new();
         while output.by_ref().take(1 << 16).read_until(b'\n', &mut line)? != 0 {
             self.write(&line);
             let text = String::from_utf8_lossy(&line);
+            look(text.trim_end());
             match &mut self.share {
                 Some(share) => {
                     let percent = share.count();

@@ -40,7 +40,7 @@ pub(super) fn bootstrap(
     step: &mut Step,
 ) -> Result<()> {
     let tool = paths.cache("debootstrap");
-    mirror.unpack("debootstrap", &tool, step)?;
+    mirror.unpack(paths, "debootstrap", &tool, step)?;
     let archives = archives(paths);
     fs::create_dir_all(archives.join("partial"))
         .with_context(|| format!("making {}", archives.display()))?;

@@ -2,7 +2,7 @@
 //! Packages that few commands need, added to the Debian root when one of those is started for the first time.
 //!
 //! They are no part of what every root has, so that asking for another one does not make all roots anew. They are installed
-//! while other programs may run in the root, as on any Debian that is in use.
+//! while other programs may run in the root, as on any Debian that is in use. The root's record has them once they are whole.
 
 use std::path::Path;
 
@@ -15,7 +15,11 @@ use crate::lock::Lock;
 use crate::paths::Paths;
 use crate::progress::{Progress, Step};
 
-/// Sees to it that the root has these packages; those of another architecture are named with it, as `libc6:arm64`.
+/// clang and what belongs to it, which only a kernel needs that is built here.
+pub(super) const LLVM: [&str; 3] = ["clang", "lld:amd64", "llvm"];
+
+/// Sees to it that the root has these packages. They are named as `dpkg-query` prints them: those of another architecture
+/// with it, as `libc6:arm64`.
 ///
 /// # Errors
 /// Says which step failed, where its log is, and what can be done.
@@ -32,12 +36,12 @@ pub(crate) fn packages(environment: &Environment, packages: &[&str]) -> Result<(
         return Ok(());
     }
     let progress = Progress::new(paths, 1);
-    let result = install(paths, &environment.root, &missing, &progress, &mut record);
+    let result = install(paths, &missing, &progress, &mut record);
     result.map_err(|error| super::explain(error, paths))
 }
 
 /// Of the packages, those that the record does not have.
-fn missing<'a>(record: &Record, packages: &[&'a str]) -> Vec<&'a str> {
+pub(super) fn missing<'a>(record: &Record, packages: &[&'a str]) -> Vec<&'a str> {
     let has = |root: &RootRecord, name: &str| root.packages.contains_key(name);
     let mut missing = packages.to_vec();
     missing.retain(|name| !record.root.as_ref().is_some_and(|root| has(root, name)));
@@ -46,20 +50,29 @@ fn missing<'a>(record: &Record, packages: &[&'a str]) -> Vec<&'a str> {
 
 fn install(
     paths: &Paths,
-    root: &Path,
     packages: &[&str],
     progress: &Progress,
     record: &mut Record,
 ) -> Result<()> {
     let mut step = progress.step(&format!("packages {}", packages.join(", ")))?;
-    update(paths, root, packages, &mut step)?;
-    install_more(paths, root, packages, &mut step)?;
-    let installed = installed(root, &mut step)?;
-    let root = record.root.as_mut();
-    root.context("there is no record of the root")?.packages = installed;
-    record.save(&paths.record())?;
+    update(paths, &paths.root(), packages, &mut step)?;
+    add(paths, packages, record, &mut step)?;
     step.done();
     Ok(())
+}
+
+/// Adds packages that the root's lists have to the root and to its record.
+pub(super) fn add(
+    paths: &Paths,
+    packages: &[&str],
+    record: &mut Record,
+    step: &mut Step,
+) -> Result<()> {
+    install_more(paths, &paths.root(), packages, step)?;
+    let installed = installed(&paths.root(), step)?;
+    let root = record.root.as_mut();
+    root.context("there is no record of the root")?.packages = installed;
+    record.save(&paths.record())
 }
 
 /// Brings the package lists up to date, with those of the architectures that are asked for.

@@ -105,10 +105,11 @@ pub(super) fn find(paths: &Paths, record: &Record) -> Option<Firmware> {
 pub(super) fn set_up(paths: &Paths, record: &mut Record, progress: &Progress) -> Result<()> {
     let root = record.root.clone().context("there is no root")?;
     let work = paths.cache("firmware");
+    // Each package in there is taken, and what an earlier set-up has left may be of another version, or cut off.
+    discard(paths, &work)?;
     fs::create_dir_all(&work).with_context(|| format!("making {}", work.display()))?;
     space::require(paths.work(), SIZE, "firmware and boot loaders")?;
     let whole = work.join("whole");
-    discard(paths, &whole)?;
 
     let mut step = progress.step("firmware packages")?;
     let packages = download(paths, &root, &work, &mut step)?;

@@ -14,9 +14,10 @@ use std::path::{Path, PathBuf};
 use anyhow::{bail, Context, Result};
 
 use super::archive::Archive;
+use super::extra::{self, LLVM};
 use super::record::{now, KernelRecord, Record, RootRecord};
 use super::selection::{Choice, Flavour};
-use super::tool_chain::{has_llvm, install_llvm, online};
+use super::tool_chain::online;
 use super::SUITE;
 use crate::disposal::discard;
 use crate::enclosure::Enclosure;
@@ -86,8 +87,8 @@ impl Kernel {
     }
 
     /// Whether the root has what modules for it are built with, beside what every root has.
-    pub(super) fn has_tools(&self, root: &Path) -> bool {
-        self.flavour != Flavour::Debug || has_llvm(root)
+    pub(super) fn has_tools(&self, record: &Record) -> bool {
+        self.flavour != Flavour::Debug || extra::missing(record, &LLVM).is_empty()
     }
 
     /// The kernel of this record, if it is whole and was made as it would be made now.
@@ -123,28 +124,28 @@ pub(super) fn set_up(
     lists_are_fresh: bool,
     progress: &Progress,
 ) -> Result<()> {
-    let root = record.root.clone().context("there is no root")?;
     let mut step = progress.step("kernel packages")?;
     let choice = resolve(paths, wanted, flavour, lists_are_fresh, &mut step)?;
-    if flavour == Flavour::Debug {
+    if flavour == Flavour::Debug && !extra::missing(record, &LLVM).is_empty() {
         // Before it is looked whether the kernel is there: the root may be newer, and modules take clang, too.
-        install_llvm(paths, &paths.root(), &mut step)?;
+        extra::add(paths, &LLVM, record, &mut step)?;
     }
+    let root = record.root.clone().context("there is no root")?;
     let release = choice.release.as_str();
     if wanted.is_none() {
         record.default_kernels.insert(flavour, release.into());
     }
-    let known = record
-        .kernels
-        .get(release)
-        .and_then(|kernel| Kernel::recorded(paths, release, kernel, &root));
-    if known.is_some() {
+    if is_known(paths, record, &choice, &root) {
         step.note(&format!("{release} is there already"));
         step.done();
         return record.save(&paths.record());
     }
     discard(paths, &paths.kernel(release))?;
-    let work = paths.cache(&format!("kernel-{release}"));
+    let work = work(paths, &choice);
+    if !work.exists() {
+        // What was begun of another version of the release is of no use any more.
+        discard(paths, &works(paths, release))?;
+    }
     let whole = work.join("whole");
     fs::create_dir_all(&whole).with_context(|| format!("making {}", whole.display()))?;
     if !whole.join("tree").exists() {
@@ -187,7 +188,26 @@ pub(super) fn set_up(
     };
     record.kernels.insert(release.into(), kernel);
     record.save(&paths.record())?;
-    discard(paths, &work)
+    discard(paths, &works(paths, release))
+}
+
+/// Whether the chosen kernel is whole. Another one may have its release: Debian's revisions of a version share theirs.
+fn is_known(paths: &Paths, record: &Record, choice: &Choice, root: &RootRecord) -> bool {
+    let release = choice.release.as_str();
+    let of_release = record.kernels.get(release);
+    of_release
+        .filter(|kernel| kernel.version == choice.version)
+        .is_some_and(|kernel| Kernel::recorded(paths, release, kernel, root).is_some())
+}
+
+/// Where a kernel is made, which is kept until it is whole. No version goes on from what is there of another.
+fn work(paths: &Paths, choice: &Choice) -> PathBuf {
+    works(paths, &choice.release).join(&choice.version)
+}
+
+/// That of all versions of a release.
+fn works(paths: &Paths, release: &str) -> PathBuf {
+    paths.cache(&format!("kernel-{release}"))
 }
 
 /// Of the root's packages, those that a prepared tree depends on.
@@ -312,4 +332,57 @@ fn deb(work: &Path, package: &str) -> Result<String> {
                 work.display()
             )
         })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const RELEASE: &str = "7.2.12-tdx-debug";
+
+    fn choice(version: &str) -> Choice {
+        Choice {
+            release: RELEASE.into(),
+            flavour: Flavour::Debug,
+            version: version.into(),
+            image: Vec::new(),
+            signed: true,
+            headers: None,
+            source: "linux-source-7.2".into(),
+            size: 0,
+        }
+    }
+
+    #[test]
+    fn another_revision_is_another_kernel_of_the_same_release() {
+        let folder = tempfile::tempdir().unwrap();
+        let paths = Paths::of(folder.path().into()).unwrap();
+        fs::create_dir_all(paths.kernel(RELEASE).join("tree")).unwrap();
+        fs::write(paths.kernel(RELEASE).join("vmlinuz"), "").unwrap();
+        let (first, second) = (choice("7.2.12-1~bpo13+1"), choice("7.2.12-2~bpo13+1"));
+        let root = RootRecord {
+            recipe: 1,
+            mirror: String::new(),
+            suite: String::new(),
+            date: String::new(),
+            requested: Vec::new(),
+            packages: BTreeMap::new(),
+        };
+        let kernel = KernelRecord {
+            recipe: recipe(Flavour::Debug),
+            flavour: Flavour::Debug,
+            version: first.version.clone(),
+            signed: true,
+            rust: true,
+            compiler: debug::COMPILER.into(),
+            date: String::new(),
+            packages: Vec::new(),
+            tools: tools(&root),
+        };
+        let mut record = Record::default();
+        record.kernels.insert(RELEASE.into(), kernel);
+        assert!(is_known(&paths, &record, &first, &root));
+        assert!(!is_known(&paths, &record, &second, &root));
+        assert_ne!(work(&paths, &first), work(&paths, &second));
+    }
 }

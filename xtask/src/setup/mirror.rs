@@ -11,6 +11,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{anyhow, bail, Context, Result};
 
 use super::SUITE;
+use crate::disposal::discard;
 use crate::enclosure::Enclosure;
 use crate::paths::Paths;
 use crate::progress::Step;
@@ -31,7 +32,7 @@ impl Mirror {
         let state = paths.cache("apt");
         fs::create_dir_all(state.join("lists/partial"))?;
         fs::create_dir_all(state.join("cache/archives/partial"))?;
-        let keyring = keyring(&state, step)?;
+        let keyring = keyring(paths, &state, step)?;
         let candidates = match wanted {
             Some(url) => vec![url.trim_end_matches('/').to_owned()],
             None => candidates(
@@ -64,16 +65,15 @@ impl Mirror {
         Err(failure.unwrap_or_else(|| anyhow!("no mirror")))
     }
 
-    /// Downloads a package of the suite into the private state, and unpacks it to `to`.
-    pub(super) fn unpack(&self, package: &str, to: &Path, step: &mut Step) -> Result<()> {
-        let downloads = self.state.join("cache");
-        let host = Enclosure::host().directory(&downloads);
-        step.run(
-            host.command("apt-get")
-                .args(self.options())
-                .args(["download", package]),
-        )?;
-        unpack_deb(&downloads, package, to, step)
+    /// Downloads a package of the suite into the private state, and unpacks it to `to`, where nothing else is then.
+    pub(super) fn unpack(
+        &self,
+        paths: &Paths,
+        package: &str,
+        to: &Path,
+        step: &mut Step,
+    ) -> Result<()> {
+        unpack(paths, &self.state, &self.options(), package, to, step)
     }
 
     /// Downloads the packages of a minimal system into `archives`, all in one go, where debootstrap finds them. It would
@@ -155,12 +155,29 @@ fn lists_in(state: &Path) -> String {
     format!("Dir::State::lists={}/lists", state.display())
 }
 
-/// Unpacks the one file in `downloads` that holds this package.
-fn unpack_deb(downloads: &Path, package: &str, to: &Path, step: &mut Step) -> Result<()> {
-    let prefix = format!("{package}_");
-    let deb = fs::read_dir(downloads)?
+/// Downloads a package with these options of apt into a folder of `state` that is empty before, and unpacks it to `to`.
+fn unpack(
+    paths: &Paths,
+    state: &Path,
+    options: &[String],
+    package: &str,
+    to: &Path,
+    step: &mut Step,
+) -> Result<()> {
+    // What an earlier set-up has left may be of another version, or cut off.
+    let downloads = state.join("download");
+    discard(paths, &downloads)?;
+    discard(paths, to)?;
+    fs::create_dir_all(&downloads)?;
+    let host = Enclosure::host().directory(&downloads);
+    step.run(
+        host.command("apt-get")
+            .args(options)
+            .args(["download", package]),
+    )?;
+    let deb = fs::read_dir(&downloads)?
         .filter_map(Result::ok)
-        .find(|entry| entry.file_name().to_string_lossy().starts_with(&prefix))
+        .find(|entry| entry.path().extension().is_some_and(|end| end == "deb"))
         .with_context(|| {
             format!(
                 "apt-get download {package} left no file in {}",
@@ -177,7 +194,7 @@ fn unpack_deb(downloads: &Path, package: &str, to: &Path, step: &mut Step) -> Re
 }
 
 /// This machine's copy of Debian's archive keys, or (on another distribution) the one from its package there.
-fn keyring(state: &Path, step: &mut Step) -> Result<PathBuf> {
+fn keyring(paths: &Paths, state: &Path, step: &mut Step) -> Result<PathBuf> {
     const KEYS: &str = "usr/share/keyrings/debian-archive-keyring.gpg";
     let own = Path::new("/").join(KEYS);
     if own.exists() {
@@ -186,7 +203,6 @@ fn keyring(state: &Path, step: &mut Step) -> Result<PathBuf> {
     step.note(
         "fetching Debian's archive keys, which this machine lacks, from its own distribution",
     );
-    let downloads = state.join("cache");
     let options = [
         "-q".into(),
         "-o".into(),
@@ -199,19 +215,16 @@ fn keyring(state: &Path, step: &mut Step) -> Result<PathBuf> {
             .args(&options)
             .arg("update"),
     )?;
-    let host = Enclosure::host().directory(&downloads);
-    step.run(
-        host.command("apt-get")
-            .args(&options)
-            .args(["download", "debian-archive-keyring"]),
-    )?;
-    unpack_deb(
-        &downloads,
+    let keys = state.join("keys");
+    unpack(
+        paths,
+        state,
+        &options,
         "debian-archive-keyring",
-        &state.join("keys"),
+        &keys,
         step,
     )?;
-    Ok(state.join("keys").join(KEYS))
+    Ok(keys.join(KEYS))
 }
 
 /// The archives that `apt-get update --print-uris` names, in its order, without those of security updates.

@@ -13,6 +13,7 @@ use crate::disposal::discard;
 use crate::enclosure::Enclosure;
 use crate::paths::Paths;
 use crate::progress::Step;
+use crate::space;
 
 /// From the suite itself.
 pub(super) const TOOLS: [&str; 23] = [
@@ -43,6 +44,9 @@ pub(super) const TOOLS: [&str; 23] = [
 
 /// From the suite's backports.
 pub(super) const QEMU: &str = "qemu-system-x86";
+
+/// What [`install_more`] takes on disk at most, downloads included.
+const MORE_SIZE: u64 = 1000 << 20;
 
 /// The first QEMU with plugin API 7 that can set the program counter.
 const QEMU_AT_LEAST: (u32, u32) = (11, 1);
@@ -93,38 +97,37 @@ pub(super) fn install_qemu(paths: &Paths, root: &Path, step: &mut Step) -> Resul
     }
 }
 
-/// Whether [`install_llvm`] has nothing to do.
-pub(super) fn has_llvm(root: &Path) -> bool {
-    let commands = ["usr/bin/clang", "usr/bin/ld.lld", "usr/bin/llvm-ar"];
-    commands.iter().all(|name| root.join(name).exists())
-}
-
-/// Installs clang and what belongs to it, which only a kernel needs that is built here. That is done while other programs may
-/// run in the root, as on any Debian that is in use.
-pub(super) fn install_llvm(paths: &Paths, root: &Path, step: &mut Step) -> Result<()> {
-    const PACKAGES: [&str; 3] = ["clang", "lld", "llvm"];
-    if has_llvm(root) {
-        return Ok(());
-    }
-    install_more(paths, root, &PACKAGES, step)
-}
-
-/// Adds packages to a root that is there, and changes none that it has.
+/// Adds packages to a root that is there. None is removed, and none of these is brought up to date that is there already;
+/// what they depend on may be.
 pub(super) fn install_more(
     paths: &Paths,
     root: &Path,
     packages: &[&str],
     step: &mut Step,
 ) -> Result<()> {
+    let what = format!("installing {}", packages.join(", "));
+    space::require(paths.work(), MORE_SIZE, &what)?;
     let online = online(paths, root)?;
-    let result = step.run(
-        install(&online, SUITE)
-            .arg("--no-remove")
-            .arg("--no-upgrade")
-            .args(packages),
-    );
+    let result = mend(&online, step).and_then(|()| {
+        step.run(
+            install(&online, SUITE)
+                .arg("--no-remove")
+                .arg("--no-upgrade")
+                .args(packages),
+        )
+    });
     discard(paths, &paths.cache("archives"))?;
     result
+}
+
+/// Ends what an installation has left half done that was killed: until then, apt installs nothing. There is nothing to do
+/// otherwise.
+fn mend(online: &Enclosure, step: &mut Step) -> Result<()> {
+    let mut configure = online.command("dpkg");
+    configure.env("DEBIAN_FRONTEND", "noninteractive");
+    // It fails where a package is unpacked and one that it depends on is not, which apt then installs.
+    step.status(configure.args(["--configure", "-a"]))?;
+    step.run(install(online, SUITE).args(["--no-remove", "--fix-broken"]))
 }
 
 fn install(online: &Enclosure, suite: &str) -> std::process::Command {

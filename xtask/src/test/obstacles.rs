@@ -44,7 +44,7 @@ pub(super) const CHECKS: &[Check] = &[
     },
 ];
 
-/// Runs this program with `arguments`, in a mount namespace (and, if so, without any network) that `prepare`, a shell
+/// Runs this program with `arguments` after the set-up's own, in a mount namespace (and, if so, without any network) that `prepare`, a shell
 /// command, changes before.
 fn xtask(
     context: &Context<'_>,
@@ -62,11 +62,9 @@ fn xtask(
     command
         .args(["--", "sh", "-c", &script, "sh"])
         .arg(env::current_exe()?)
+        .args(context.setup.arguments())
         .args(arguments);
-    // What is set up by the other way is found in any case.
-    command
-        .env_remove("TDX_DEBIAN_MIRROR")
-        .env("CARGO_NET_OFFLINE", if network { "false" } else { "true" });
+    command.env("CARGO_NET_OFFLINE", if network { "false" } else { "true" });
     let mut step = context.progress.step(name)?;
     let output = command.output().context("starting unshare")?;
     step.record(&output.stdout);

@@ -6,7 +6,7 @@
 
 use std::fs;
 
-use anyhow::Result;
+use anyhow::{ensure, Result};
 
 use super::{Check, Context, Tier, Verdict};
 use crate::artefacts::module::{self, Rigour};
@@ -66,44 +66,74 @@ fn kbuild(context: &Context<'_>, rigour: Rigour) -> Result<Verdict> {
 }
 
 fn unit_tests(context: &Context<'_>) -> Result<Verdict> {
-    let log = host_cargo::test(&context.environment.paths, &context.progress)?;
-    let (passed, ignored) = count(&fs::read_to_string(log)?);
-    match ignored.as_slice() {
-        [] => Ok(Verdict::Passed(format!("{passed} tests"))),
-        names => Ok(Verdict::Skipped(format!(
-            "{passed} tests passed; not run: {}",
-            names.join("; ")
-        ))),
-    }
+    let mut tests = Tests::default();
+    host_cargo::test(&context.environment.paths, &context.progress, |line| {
+        tests.count(line);
+    })?;
+    tests.verdict()
 }
 
-/// How many tests the log of `cargo test` says have passed, and which were not run.
-fn count(log: &str) -> (usize, Vec<String>) {
-    let tests = log
-        .lines()
-        .filter_map(|line| line.strip_prefix("test ")?.split_once(" ... "));
-    let (mut passed, mut ignored) = (0, Vec::new());
-    for (name, result) in tests {
-        if result == "ok" {
-            passed += 1;
-        } else if result.starts_with("ignored") {
-            ignored.push(format!("{name} ({result})"));
+/// What `cargo test` says of its tests.
+#[derive(Debug, Default)]
+struct Tests {
+    /// How many passed.
+    passed: usize,
+    /// Which were not run, and why.
+    ignored: Vec<String>,
+}
+
+impl Tests {
+    /// Counts a line of its output.
+    fn count(&mut self, line: &str) {
+        let test = line.strip_prefix("test ");
+        match test.and_then(|test| test.split_once(" ... ")) {
+            Some((_, "ok")) => self.passed += 1,
+            Some((name, why)) if why.starts_with("ignored") => {
+                self.ignored.push(format!("{name} ({why})"));
+            }
+            _ => {}
         }
     }
-    (passed, ignored)
+
+    fn verdict(self) -> Result<Verdict> {
+        let Self { passed, ignored } = self;
+        ensure!(passed > 0, "cargo test says of no test that it passed");
+        if ignored.is_empty() {
+            return Ok(Verdict::Passed(format!("{passed} tests")));
+        }
+        Ok(Verdict::Skipped(format!(
+            "{passed} tests passed; not run: {}",
+            ignored.join("; ")
+        )))
+    }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::count;
+    use super::{Tests, Verdict};
+
+    fn verdict(output: &str) -> anyhow::Result<Verdict> {
+        let mut tests = Tests::default();
+        output.lines().for_each(|line| tests.count(line));
+        tests.verdict()
+    }
 
     #[test]
     fn tests_that_were_not_run_are_named() {
-        let log = "running 3 tests\ntest a::b ... ok\ntest c ... ignored, there is no folder x\n\
-                   test d ... ok\n\ntest result: ok. 2 passed; 0 failed; 1 ignored\n";
-        assert_eq!(
-            count(log),
-            (2, vec!["c (ignored, there is no folder x)".to_owned()])
-        );
+        let output =
+            "running 3 tests\ntest a::b ... ok\ntest c ... ignored, there is no folder x\n\
+                      test d ... ok\n\ntest result: ok. 2 passed; 0 failed; 1 ignored\n";
+        let Ok(Verdict::Skipped(why)) = verdict(output) else {
+            panic!("it is not skipped");
+        };
+        let expected = "2 tests passed; not run: c (ignored, there is no folder x)";
+        assert_eq!(why, expected);
+    }
+
+    #[test]
+    fn no_test_at_all_is_a_failure() {
+        let output = "running 2 tests\n..\ntest result: ok. 2 passed; 0 failed; 0 ignored\n";
+        assert!(verdict(output).is_err());
+        assert!(verdict("").is_err());
     }
 }

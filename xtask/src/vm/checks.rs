@@ -9,6 +9,7 @@ mod system;
 use super::{Failure, Guest, Output, Stdin, What};
 use anyhow::{ensure, Context, Result};
 use std::ffi::OsString;
+use std::process::Command;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
@@ -82,6 +83,13 @@ fn text(guest: &Guest, script: &str) -> Result<String> {
         String::from_utf8_lossy(&output.stderr)
     );
     String::from_utf8(output.stdout).context("no text")
+}
+
+/// `cargo xtask vm` with that guest's kernel and no driver. What belongs behind it is to be added.
+fn this_program(guest: &Guest) -> Result<Command> {
+    let mut program = Command::new(std::env::current_exe()?);
+    program.args(["--kernel", &guest.release, "vm", "--driver", "none"]);
+    Ok(program)
 }
 
 /// What happened to a guest that was to fail.

@@ -13,8 +13,8 @@ use std::io::{self, ErrorKind, IsTerminal};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-/// The status when there is none of the command: the machine could not be made, the driver not loaded, or the guest
-/// panicked, hung, or QEMU died.
+/// The status when there is none of the command: something could not be set up or built, the machine not be made, the driver
+/// not be loaded, or the guest panicked, hung, or QEMU died.
 pub(crate) const STATUS_FAILED: u8 = 125;
 /// The status when `--timeout` was over, as timeout(1) has it.
 pub(crate) const STATUS_TIMED_OUT: u8 = 124;
@@ -28,8 +28,9 @@ unchanged, and its standard input is this program's unless that is a terminal. P
 killed. Without a command there is a login shell on the terminal; Ctrl-] three times within a second ends the guest.
 
 The exit status is the command's; 128 + n if signal n killed it; 127 if there is no such command, 126 if it cannot be
-executed; 124 after --timeout; and 125 if the guest could not run the command to its end: the driver did not load, the
-guest panicked or hung, or QEMU died. A message then says which, and where the guest's console is.";
+executed; 124 after --timeout; and 125 if the command was not run to its end: something could not be set up or built, the
+driver did not load, the guest panicked or hung, or QEMU died. A message then says which and, if there was a guest, where
+its console is. A command line of xtask that is not understood is status 2.";
 
 /// What `cargo xtask vm` is told.
 #[derive(Debug, Args)]

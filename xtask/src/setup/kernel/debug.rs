@@ -67,8 +67,10 @@ pub(super) fn make(
         compiler: COMPILER.into(),
     };
     let source = work.join("source");
+    let built = work.join("built");
+    let tree = work.join("whole/tree");
     let mut step = progress.step(&format!("kernel {release}: source"))?;
-    if !source.exists() && !work.join("whole/tree").exists() {
+    if !source.exists() && !built.exists() && !tree.exists() {
         let partial = work.join("source.partial");
         discard(paths, &partial)?;
         fs::create_dir_all(&partial)?;
@@ -78,10 +80,16 @@ pub(super) fn make(
     step.done();
 
     let mut step = progress.step(&format!("kernel {release}: build"))?;
-    if !work.join("whole/tree").exists() {
+    if !built.exists() && !tree.exists() {
         let inside = at(paths, work, &source);
         configure(choice, &source, &inside, &mut step)?;
         build(paths, choice, work, &source, &inside, &mut step)?;
+        fs::rename(&source, &built).context("moving the built source")?;
+    }
+    if !tree.exists() {
+        // Under that name, so that what is half pruned is never taken for source.
+        prune(&at(paths, work, &built), &mut step)?;
+        fs::rename(&built, &tree).context("moving the pruned source")?;
     }
     step.done();
     Ok(made)
@@ -158,9 +166,7 @@ fn build(
     );
     fs::copy(source.join("arch/x86/boot/bzImage"), whole.join("vmlinuz"))
         .context("there is no arch/x86/boot/bzImage")?;
-
-    prune(inside, step)?;
-    fs::rename(source, whole.join("tree")).context("moving the built source")
+    Ok(())
 }
 
 /// Deletes what building modules takes nothing from: objects, and the source that Debian's kernels are kept without, too.

@@ -9,7 +9,7 @@ use std::ffi::OsString;
 use std::fs;
 use std::io::{self, Write};
 use std::os::unix::process::ExitStatusExt;
-use std::process::{Command, Stdio};
+use std::process::Stdio;
 use std::time::{Duration, Instant};
 
 pub(super) const CHECKS: &[Check] = &[
@@ -254,13 +254,11 @@ fn wait_for<T>(find: impl Fn() -> Option<T>) -> Option<T> {
 }
 
 /// Even when we are killed without a chance to clean up.
-fn guest_dies_with_us(_guest: &Guest) -> Result<()> {
+fn guest_dies_with_us(guest: &Guest) -> Result<()> {
     for signal in [Signal::INT, Signal::KILL] {
         let mark = format!("mark{}", unique());
-        let mut us = Command::new(std::env::current_exe()?)
-            .args([
-                "vm", "--driver", "none", "--append", &mark, "--", "sleep", "1000",
-            ])
+        let mut us = super::this_program(guest)?
+            .args(["--append", &mark, "--", "sleep", "1000"])
             .stdin(Stdio::null())
             .stderr(Stdio::piped())
             .spawn()?;

@@ -9,7 +9,7 @@ use rustix::pty::{ioctl_tiocgptpeer, openpt, unlockpt, OpenptFlags};
 use rustix::termios::{tcgetattr, tcsetwinsize, LocalModes, Winsize};
 use std::fs::File;
 use std::io::{Read, Write};
-use std::process::{Child, Command, ExitStatus};
+use std::process::{Child, ExitStatus};
 use std::sync::mpsc::{channel, Receiver};
 use std::time::{Duration, Instant};
 
@@ -42,14 +42,13 @@ struct Screen {
 }
 
 impl Screen {
-    fn start(arguments: &[&str]) -> Result<Self> {
+    fn start(guest: &Guest, arguments: &[&str]) -> Result<Self> {
         let flags = OpenptFlags::RDWR | OpenptFlags::NOCTTY | OpenptFlags::CLOEXEC;
         let keys = openpt(flags)?;
         unlockpt(&keys)?;
         let terminal = File::from(ioctl_tiocgptpeer(&keys, flags)?);
         tcsetwinsize(&terminal, size(33, 101))?;
-        let program = Command::new(std::env::current_exe()?)
-            .args(["vm", "--driver", "none"])
+        let program = super::this_program(guest)?
             .args(arguments)
             .env("TERM", "xterm-256color")
             .stdin(terminal.try_clone()?)
@@ -143,8 +142,8 @@ fn size(rows: u16, columns: u16) -> Winsize {
     }
 }
 
-fn shell_has_a_proper_terminal(_guest: &Guest) -> Result<()> {
-    let mut screen = Screen::start(&[])?;
+fn shell_has_a_proper_terminal(guest: &Guest) -> Result<()> {
+    let mut screen = Screen::start(guest, &[])?;
     screen.expect(":~# ")?;
     screen.press("tty; stty size; echo $TERM $((6 * 7))\r")?;
     screen.expect("/dev/hvc0\r\n33 101\r\nxterm-256color 42\r\n")?;
@@ -171,8 +170,8 @@ fn shell_has_a_proper_terminal(_guest: &Guest) -> Result<()> {
     Ok(())
 }
 
-fn terminal_is_restored_after_a_panic(_guest: &Guest) -> Result<()> {
-    let mut screen = Screen::start(&[])?;
+fn terminal_is_restored_after_a_panic(guest: &Guest) -> Result<()> {
+    let mut screen = Screen::start(guest, &[])?;
     screen.expect(":~# ")?;
     screen.press("echo c >/proc/sysrq-trigger\r")?;
     screen.expect("the guest panicked: Kernel panic - not syncing: sysrq triggered crash")?;
@@ -181,8 +180,8 @@ fn terminal_is_restored_after_a_panic(_guest: &Guest) -> Result<()> {
     Ok(())
 }
 
-fn terminal_is_restored_after_a_signal(_guest: &Guest) -> Result<()> {
-    let mut screen = Screen::start(&[])?;
+fn terminal_is_restored_after_a_signal(guest: &Guest) -> Result<()> {
+    let mut screen = Screen::start(guest, &[])?;
     screen.expect(":~# ")?;
     kill_process(Pid::from_child(&screen.program), Signal::TERM)?;
     let status = screen.end().context("after SIGTERM")?;
@@ -190,8 +189,8 @@ fn terminal_is_restored_after_a_signal(_guest: &Guest) -> Result<()> {
     Ok(())
 }
 
-fn escape_ends_a_hung_guest(_guest: &Guest) -> Result<()> {
-    let mut screen = Screen::start(&[])?;
+fn escape_ends_a_hung_guest(guest: &Guest) -> Result<()> {
+    let mut screen = Screen::start(guest, &[])?;
     screen.expect(":~# ")?;
     screen.press("trap '' INT; while :; do :; done\r")?;
     screen.press("\x1d\x1d\x1d")?;
@@ -201,8 +200,11 @@ fn escape_ends_a_hung_guest(_guest: &Guest) -> Result<()> {
     Ok(())
 }
 
-fn command_on_a_terminal_returns_its_status(_guest: &Guest) -> Result<()> {
-    let mut screen = Screen::start(&["--tty", "--", "sh", "-c", "tty; seq 1 20000; exit 9"])?;
+fn command_on_a_terminal_returns_its_status(guest: &Guest) -> Result<()> {
+    let mut screen = Screen::start(
+        guest,
+        &["--tty", "--", "sh", "-c", "tty; seq 1 20000; exit 9"],
+    )?;
     screen.expect("/dev/hvc0\r\n1\r\n2\r\n")?;
     screen.expect("\r\n19999\r\n20000\r\n")?;
     let status = screen.end()?;
