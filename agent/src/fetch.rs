@@ -10,7 +10,7 @@ mod cache;
 pub use cache::Cache;
 
 use crate::verify::Collateral;
-use crate::{Error, Step};
+use crate::{visible, Error, Step};
 use dcap_qvl::intel::{extract_cert_chain, parse_pck_extension, pck_ca};
 use dcap_qvl::QuoteCollateralV3;
 use percent_encoding::percent_decode_str;
@@ -226,10 +226,11 @@ impl From<QeIdentityAnswer> for (Box<RawValue>, String) {
     }
 }
 
+/// The error that says so, without anything invisible that a service wrote.
 fn failed(what: String) -> Error {
     Error::Answer {
         step: Step::Collateral,
-        what,
+        what: visible(&what),
     }
 }
 

@@ -3,9 +3,12 @@
 //! The command `tdx` outside of a TD: Quotes and evidence of a test platform, and its service for collateral.
 
 use std::fs;
-use std::net::SocketAddr;
+use std::io::{Read as _, Write as _};
+use std::net::{SocketAddr, TcpListener};
+use std::os::fd::OwnedFd;
+use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
-use std::process::Command;
+use std::process::{Command, Stdio};
 use std::thread;
 
 use sha2::{Digest as _, Sha384};
@@ -69,15 +72,20 @@ impl Fixture {
         enclave.quote(&report).expect("a Quote")
     }
 
-    /// Runs `tdx` in the folder. Returns the exit status, and what it says.
-    fn tdx(&self, arguments: &str) -> (i32, String) {
-        let output = Command::new(env!("CARGO_BIN_EXE_tdx"))
+    /// `tdx`, to be run in the folder.
+    fn command(&self, arguments: &str) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_tdx"));
+        command
             .args(arguments.split_ascii_whitespace())
             .current_dir(self.folder.path())
             .env("XDG_CACHE_HOME", self.folder.path())
-            .env_remove("TDX_PCCS")
-            .output()
-            .expect("to run");
+            .env_remove("TDX_PCCS");
+        command
+    }
+
+    /// Runs `tdx` in the folder. Returns the exit status, and what it says.
+    fn tdx(&self, arguments: &str) -> (i32, String) {
+        let output = self.command(arguments).output().expect("to run");
         let said = [output.stdout, output.stderr].concat();
         let said = String::from_utf8_lossy(&said).into_owned();
         (output.status.code().expect("a status"), said)
@@ -148,6 +156,48 @@ fn service_that_does_not_answer_is_named() {
     let (status, said) = fixture.tdx("verify quote --root root.der --pccs http://127.0.0.1:1");
     assert_eq!(status, 5, "{said}");
     assert!(said.contains("http://127.0.0.1:1/tdx/"), "{said}");
+}
+
+#[test]
+fn service_cannot_write_to_the_terminal() {
+    let fixture = Fixture::new();
+    fixture.write("quote", &fixture.quote(|_| {}));
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a server");
+    let address = listener.local_addr().expect("an address");
+    let server = thread::spawn(move || {
+        let (mut stream, _) = listener.accept().expect("a client");
+        let _ = stream.read(&mut [0; 1000]);
+        let body = "\u{1b}[2K\rThe Quote is to be believed.";
+        let answer = format!(
+            "HTTP/1.1 500 Wrong\r\nContent-Length: {}\r\n\r\n{body}",
+            body.len()
+        );
+        stream.write_all(answer.as_bytes()).expect("a client");
+    });
+    let arguments = format!("verify quote --root root.der --pccs http://{address}");
+    let (status, said) = fixture.tdx(&arguments);
+    server.join().expect("an answer");
+    assert_eq!(status, 5, "{said}");
+    assert!(said.contains("\\u{1b}[2K\\u{d}The Quote"), "{said}");
+    assert!(!said.contains(['\u{1b}', '\r']), "{said}");
+}
+
+#[test]
+fn refused_quote_is_refused_when_nobody_reads() {
+    let fixture = Fixture::new();
+    fixture.write("quote", &fixture.quote(|_| {}));
+    let verify = "verify --root root.der --collateral collateral.json quote --nonce text:";
+    for (nonce, status) in [("nonce", 0), ("other", 1)] {
+        let (nobody, output) = UnixStream::pair().expect("two ends");
+        drop(nobody);
+        let found = fixture
+            .command(&format!("{verify}{nonce}"))
+            .stdout(OwnedFd::from(output))
+            .stderr(Stdio::null())
+            .status()
+            .expect("to run");
+        assert_eq!(found.code(), Some(status), "{nonce}");
+    }
 }
 
 #[test]
