@@ -46,6 +46,11 @@ pub struct PlatformKind {
     pub ca: &'static str,
 }
 
+/// Why a Quote does not say which collateral it needs.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("those in the Quote do not say which platform it is of: {0}")]
+pub struct NoPlatform(String);
+
 /// A body as it was signed, and its signature.
 struct Signed {
     body: String,
@@ -58,9 +63,10 @@ impl PlatformKind {
     ///
     /// # Errors
     ///
-    /// [`Error::Answer`] if it is no Quote, or has no certificate of a platform.
-    pub fn of(quote: &[u8]) -> Result<Self, Error> {
-        let wrong = |error: &dyn std::fmt::Display| failed(format!("for this Quote: {error:#}"));
+    /// [`NoPlatform`] if it is no Quote, or has no certificate of a platform. Then no collateral makes it genuine:
+    /// [`Verdict::no_platform`](crate::verify::Verdict::no_platform) says so.
+    pub fn of(quote: &[u8]) -> Result<Self, NoPlatform> {
+        let wrong = |error: &dyn std::fmt::Display| NoPlatform(format!("{error:#}"));
         let quote = dcap_qvl::quote::Quote::parse(quote).map_err(|error| wrong(&error))?;
         let chain = extract_cert_chain(&quote).map_err(|error| wrong(&error))?;
         let leaf = chain

@@ -159,6 +159,31 @@ fn service_that_does_not_answer_is_named() {
 }
 
 #[test]
+fn nothing_is_fetched_for_certificates_that_are_none() {
+    const NOBODY: &str = "--pccs http://127.0.0.1:1";
+    let fixture = Fixture::new();
+    let mut quote = fixture.quote(|_| {});
+    fixture.write("quote", &quote);
+    // Another root than the one that is trusted.
+    assert_refused(
+        fixture.tdx(&format!("verify quote {NOBODY}")),
+        "certificates",
+    );
+    // The first certificate is something else, written as it must be; the root is behind it.
+    let begin = b"-----BEGIN CERTIFICATE-----\n";
+    let at = quote.windows(begin.len()).position(|bytes| bytes == begin);
+    quote[at.expect("a certificate") + begin.len()] = b'N';
+    fixture.write("quote", &quote);
+    let verdict = fixture.tdx(&format!("verify quote --root root.der {NOBODY}"));
+    assert!(
+        verdict.1.contains("do not say which platform it is of"),
+        "{}",
+        verdict.1
+    );
+    assert_refused(verdict, "certificates");
+}
+
+#[test]
 fn service_cannot_write_to_the_terminal() {
     let fixture = Fixture::new();
     fixture.write("quote", &fixture.quote(|_| {}));
