@@ -376,3 +376,59 @@ fn evidence_is_believed_if_its_logs_lead_to_the_registers() {
     );
     assert_refused(verdict, "replay-rtmr3");
 }
+
+#[test]
+fn expected_events_hold_only_if_something_vouches_for_them() {
+    let fixture = Fixture::new();
+    let honest = logs("root=/dev/vda1", &["app 1"]);
+    evidence(&fixture, &honest, &honest);
+    // Without any value left out, and without that of RTMR3 then, but with its events.
+    let (_, with_value) = fixture.tdx("policy new --from evidence --without mrowner");
+    let without_value: String = with_value
+        .split_inclusive('\n')
+        .filter(|line| !line.starts_with("rtmr3 "))
+        .collect();
+    assert_ne!(with_value, without_value);
+    fixture.write("with-value", with_value.as_bytes());
+    fixture.write("policy", without_value.as_bytes());
+    assert_believed(fixture.verify("evidence --policy policy"));
+
+    // The log says what is expected, and another program ran.
+    evidence(&fixture, &honest, &logs("root=/dev/vda1", &["evil"]));
+    assert_refused(fixture.verify("evidence --policy policy"), "replay-rtmr3");
+    let verdict = fixture.verify("evidence --policy policy --unlogged 3");
+    assert!(
+        verdict
+            .1
+            .contains("-      events-rtmr3     as expected, and"),
+        "{}",
+        verdict.1
+    );
+    assert_believed(verdict);
+    // It says something else.
+    let other = logs("root=/dev/vda1", &["other"]);
+    evidence(&fixture, &other, &honest);
+    assert_refused(
+        fixture.verify("evidence --policy policy --unlogged 3"),
+        "events-rtmr3",
+    );
+
+    // A Quote by itself.
+    let read = fs::read(fixture.path("evidence")).expect("evidence");
+    let quote = Evidence::from_json(&read).expect("evidence").quote;
+    fixture.write("quote", &quote);
+    assert_refused(fixture.verify("quote --policy policy"), "events-rtmr3");
+    let verdict = fixture.verify("quote --policy with-value");
+    assert!(
+        verdict
+            .1
+            .contains("-      events-rtmr3     there are no logs"),
+        "{}",
+        verdict.1
+    );
+    assert_believed(verdict);
+    for (policy, expected) in [("policy", 1), ("with-value", 0)] {
+        let (status, said) = fixture.tdx(&format!("policy check {policy} --from quote"));
+        assert_eq!(status, expected, "{said}");
+    }
+}

@@ -65,7 +65,7 @@ struct Expected {
     #[arg(long)]
     allow_service_td: bool,
 
-    /// Accept that the logs do not tell everything that this register was extended with
+    /// Accept that the logs do not tell everything that this register was extended with. If they do not, expected events of it are unchecked
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u8).range(0..4))]
     unlogged: Vec<u8>,
 }
@@ -134,9 +134,12 @@ impl Options {
                 }
             },
         };
-        if let (Some(evidence), Some(td)) = (&evidence, &verdict.td) {
-            let logs = self.expected.logs(evidence, td, &expected.policy)?;
-            verdict.claims.extend(logs);
+        if let Some(td) = &verdict.td {
+            let claims = match &evidence {
+                Some(evidence) => self.expected.logs(evidence, td, &expected.policy)?,
+                None => expected.policy.event_claims(None, td),
+            };
+            verdict.claims.extend(claims);
         }
         let holds = verdict.holds();
         let mut json = json!(verdict);
@@ -178,7 +181,7 @@ impl Expected {
                 claim.outcome = Outcome::Unchecked;
             }
         }
-        claims.extend(policy.event_claims(&replay));
+        claims.extend(policy.event_claims(Some(&replay), td));
         Ok(claims)
     }
 
