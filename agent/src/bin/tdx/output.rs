@@ -10,7 +10,7 @@ use serde_json::json;
 use std::fs;
 use std::io::{self, ErrorKind, IsTerminal as _, Write as _};
 use std::path::Path;
-use tdx_agent::{visible, Error};
+use tdx_agent::visible;
 
 /// Text or JSON, as the command line says. Colour is for terminals only.
 #[derive(Clone, Copy, Debug)]
@@ -76,15 +76,10 @@ impl Output {
 
     /// Says on standard error what failed, and what may help.
     pub(crate) fn error(&self, error: &anyhow::Error) {
-        let known = exit::known(error);
-        let advice = known.and_then(Error::advice).map(|advice| lines(&advice));
-        // The sources of ours are in their texts already.
-        let message = lines(&match known {
-            Some(known) => known.to_string(),
-            None => format!("{error:#}"),
-        });
+        let advice = exit::advice(error).map(|advice| lines(&advice));
+        let message = lines(&exit::message(error));
         if self.json {
-            let step = known.map(|error| error.step().to_string());
+            let step = exit::known(error).map(|error| error.step().to_string());
             complain(&json!({ "error": message, "step": step, "advice": advice }).to_string());
             return;
         }
