@@ -378,6 +378,21 @@ fn evidence_is_believed_if_its_logs_lead_to_the_registers() {
 }
 
 #[test]
+fn logs_that_are_named_are_used_or_refused() {
+    let fixture = Fixture::new();
+    let honest = logs("root=/dev/vda1", &["app 1"]);
+    evidence(&fixture, &honest, &honest);
+    fixture.write("log", &honest[1]);
+    let (status, said) = fixture.tdx("replay evidence");
+    assert_eq!(status, 0, "{said}");
+    for more in ["--runtime-log log", "--ima log"] {
+        let (status, said) = fixture.tdx(&format!("replay evidence {more}"));
+        assert_eq!(status, 3, "{said}");
+        assert!(said.contains("evidence is evidence, which has"), "{said}");
+    }
+}
+
+#[test]
 fn expected_events_hold_only_if_something_vouches_for_them() {
     let fixture = Fixture::new();
     let honest = logs("root=/dev/vda1", &["app 1"]);
