@@ -10,7 +10,7 @@ mod cache;
 pub use cache::Cache;
 
 use crate::verify::Collateral;
-use crate::{Error, Step};
+use crate::{visible, Error, Step};
 use dcap_qvl::intel::{extract_cert_chain, parse_pck_extension, pck_ca};
 use dcap_qvl::QuoteCollateralV3;
 use percent_encoding::percent_decode_str;
@@ -46,6 +46,11 @@ pub struct PlatformKind {
     pub ca: &'static str,
 }
 
+/// Why a Quote does not say which collateral it needs.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("those in the Quote do not say which platform it is of: {0}")]
+pub struct NoPlatform(String);
+
 /// A body as it was signed, and its signature.
 struct Signed {
     body: String,
@@ -58,9 +63,10 @@ impl PlatformKind {
     ///
     /// # Errors
     ///
-    /// [`Error::Answer`] if it is no Quote, or has no certificate of a platform.
-    pub fn of(quote: &[u8]) -> Result<Self, Error> {
-        let wrong = |error: &dyn std::fmt::Display| failed(format!("for this Quote: {error:#}"));
+    /// [`NoPlatform`] if it is no Quote, or has no certificate of a platform. Then no collateral makes it genuine:
+    /// [`Verdict::no_platform`](crate::verify::Verdict::no_platform) says so.
+    pub fn of(quote: &[u8]) -> Result<Self, NoPlatform> {
+        let wrong = |error: &dyn std::fmt::Display| NoPlatform(format!("{error:#}"));
         let quote = dcap_qvl::quote::Quote::parse(quote).map_err(|error| wrong(&error))?;
         let chain = extract_cert_chain(&quote).map_err(|error| wrong(&error))?;
         let leaf = chain
@@ -226,10 +232,11 @@ impl From<QeIdentityAnswer> for (Box<RawValue>, String) {
     }
 }
 
+/// The error that says so, without anything invisible that a service wrote.
 fn failed(what: String) -> Error {
     Error::Answer {
         step: Step::Collateral,
-        what,
+        what: visible(&what),
     }
 }
 

@@ -104,8 +104,8 @@ pub struct TdPolicy {
     /// RTMR3.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub rtmr3: Option<Vec<String>>,
-    /// The events that extend the registers, in order. Where logs are at hand, the first one that differs is named; a
-    /// register that no event here is of is not looked at.
+    /// The events that extend the registers, in order. Where logs are at hand, the first one that differs is named; where
+    /// there are none, only a value vouches for a register. A register that no event here is of is not looked at.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub events: Vec<ExpectedEvent>,
 }

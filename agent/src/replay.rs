@@ -27,7 +27,7 @@ use crate::runtime_log::Note;
 use crate::visible;
 use serde::Serialize;
 use tdx_call::RtmrIndex;
-use tdx_firmware::event_log::{DataCheck, EventError, EventLog, HeaderError};
+use tdx_firmware::event_log::{DataCheck, EventLog, HeaderError};
 use tdx_firmware::{HashEngine as _, Rtmrs, Sha2};
 use tdx_uapi::Digest;
 
@@ -91,7 +91,7 @@ pub struct Event {
 pub struct Replay {
     /// The events, in order.
     pub events: Vec<Event>,
-    /// Where a log ends because the next event is broken.
+    /// Where a log ends because the next event is broken, or one too many.
     pub broken: Option<String>,
     /// What the registers must be if the logs are true and complete.
     #[serde(serialize_with = "as_texts")]
@@ -129,6 +129,10 @@ impl Event {
 }
 
 impl Replay {
+    /// How many events are read of all logs together, so that what a hostile TD sends does not fill its verifier's memory.
+    /// Real boots have some hundred.
+    pub const MAX_EVENTS: usize = 100_000;
+
     /// Replays the logs, the boot's first and then the kernel's, from registers of zeros.
     ///
     /// # Errors
@@ -157,9 +161,10 @@ impl Replay {
         let mut registers = Rtmrs(self.registers);
         for event in log.events() {
             let event = match event {
-                Ok(event) => event,
+                Ok(event) if self.has_room(name) => event,
+                Ok(_) => break,
                 Err(error) => {
-                    self.broken = Some(broken(name, &error));
+                    self.end(format!("the {name} log: {error}"));
                     break;
                 }
             };
@@ -187,6 +192,23 @@ impl Replay {
         }
         self.registers = registers.0;
         Ok(())
+    }
+
+    /// Whether another event is read. If not, that is where the logs end.
+    fn has_room(&mut self, log: &str) -> bool {
+        let room = self.events.len() < Self::MAX_EVENTS;
+        if !room {
+            self.end(format!(
+                "the {log} log: the logs have more than {} events, and the rest is not read",
+                Self::MAX_EVENTS
+            ));
+        }
+        room
+    }
+
+    /// Notes where a log ends too early, if no other one does.
+    fn end(&mut self, why: String) {
+        self.broken.get_or_insert(why);
     }
 
     /// The events that extend a register.
@@ -261,10 +283,6 @@ fn lead(events: usize) -> String {
 
 /// What a note of a gap begins with.
 const GAP: &str = "something that is not in this log";
-
-fn broken(name: &str, error: &EventError) -> String {
-    format!("the {name} log: {error}")
-}
 
 /// What an event says, or what a runtime log says of itself.
 fn describe(source: Source, event: &tdx_firmware::event_log::Event<'_>) -> String {

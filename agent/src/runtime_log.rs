@@ -27,6 +27,14 @@
 //! cut off from, by its host or by a failure of power, is that of an earlier boot then. Whoever extends a register next puts
 //! it aside, under a name with that boot's identifier, and begins a new one; [`Recorded::put_aside`] says where it is. Who
 //! only reads leaves it where it is and gets [`LogError::OtherBoot`]: what it says is not of the registers that there are now.
+//!
+//! A kernel that another one starts by kexec has a new boot, and the registers go on. A log that ends with the values that
+//! the registers have, and not all of them zeros, goes on, too, behind a note of the new boot.
+//!
+//! # Whose the log is
+//!
+//! Whoever can open the file can take its lock, and keep all others from extending. So it is its owner's alone (mode 0600):
+//! root's, who extends. Others get [`LogError::NoPermission`], to read it, too.
 
 mod note;
 mod recover;
@@ -35,6 +43,7 @@ mod store;
 pub use note::Note;
 
 use crate::{Deadline, Error, Td};
+use recover::Pending;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -128,7 +137,7 @@ pub struct Recorded {
     pub put_aside: Option<PathBuf>,
 }
 
-/// Why nothing was recorded, or not for sure.
+/// Why nothing was recorded, or not for sure. Each says whether the register was extended.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum LogError {
@@ -152,8 +161,8 @@ pub enum LogError {
         /// What is wrong with it.
         why: String,
     },
-    /// The log is of another boot, in which the registers were others.
-    #[error("{} is the log of boot {found}, and this is boot {now}: the registers have begun anew", .path.display())]
+    /// The log is of another boot, in which the registers were others. Nothing was extended.
+    #[error("{} is the log of boot {found}, and this is boot {now}, whose registers do not go on from there", .path.display())]
     OtherBoot {
         /// The file.
         path: PathBuf,
@@ -161,6 +170,12 @@ pub enum LogError {
         found: String,
         /// The boot that this is.
         now: String,
+    },
+    /// The file must not be used: a log is its owner's alone. Nothing was extended.
+    #[error("no permission for {}; nothing was extended", .path.display())]
+    NoPermission {
+        /// The file, or its folder.
+        path: PathBuf,
     },
     /// The file could not be used. Nothing was extended.
     #[error("{}: {source}; nothing was extended", .path.display())]
@@ -184,9 +199,44 @@ pub enum LogError {
         /// The file.
         path: PathBuf,
     },
-    /// The register could not be read or extended.
+    /// The register could not be read or extended. Nothing was extended.
     #[error(transparent)]
     Access(#[from] Error),
+    /// The extension failed, and it is not known whether the register was extended all the same: it could not be read then,
+    /// or something else has extended it, too.
+    #[error("{source}; the register may have been extended all the same: see where the log leads before it is tried again")]
+    NotKnown {
+        /// Why the extension failed.
+        source: Error,
+    },
+    /// The register was extended, and that is recorded. Only its value could not be read.
+    #[error("{source}; the register was extended, and that is recorded")]
+    NotRead {
+        /// Why it could not be read.
+        source: Error,
+    },
+}
+
+impl LogError {
+    /// A failure to use a file before anything was extended.
+    fn io(path: &Path, source: io::Error) -> Self {
+        let path = path.to_owned();
+        match source.kind() {
+            io::ErrorKind::PermissionDenied => Self::NoPermission { path },
+            _ => Self::Io { path, source },
+        }
+    }
+
+    /// What may help, in a sentence or two.
+    pub fn advice(&self) -> Option<String> {
+        match self {
+            Self::NoPermission { .. } => {
+                Some("run as root, whose the log of a TD is; nobody else can read it".into())
+            }
+            Self::Access(error) => error.advice(),
+            _ => None,
+        }
+    }
 }
 
 impl RuntimeLog {
@@ -200,13 +250,11 @@ impl RuntimeLog {
     ///
     /// # Errors
     ///
-    /// [`LogError::Io`] when the kernel does not say which boot this is.
+    /// [`LogError::Io`] or [`LogError::NoPermission`] when the kernel does not say which boot this is.
     pub fn new(path: &Path) -> Result<Self, LogError> {
         const BOOT_ID: &str = "/proc/sys/kernel/random/boot_id";
-        let boot = std::fs::read_to_string(BOOT_ID).map_err(|source| LogError::Io {
-            path: BOOT_ID.into(),
-            source,
-        })?;
+        let boot = std::fs::read_to_string(BOOT_ID)
+            .map_err(|source| LogError::io(Path::new(BOOT_ID), source))?;
         Ok(Self {
             path: path.to_owned(),
             boot: boot.trim_end().to_owned(),
@@ -217,7 +265,7 @@ impl RuntimeLog {
     ///
     /// # Errors
     ///
-    /// [`LogError`] says whether the register was extended.
+    /// [`LogError`] says whether the register was extended. An extension that failed and happened all the same is no error.
     pub fn extend(
         &self,
         registers: &impl RtmrAccess,
@@ -232,8 +280,8 @@ impl RuntimeLog {
                 found: event.data.len(),
             });
         }
-        let mut store = Store::open(&self.path, &self.boot, OtherBoot::PutAside, deadline.into())?;
-        let mut gap = recover::recover(&mut store, registers)?;
+        let (mut store, pending) = self.open(registers, OtherBoot::PutAside, deadline.into())?;
+        let mut gap = pending == Pending::Unknown;
 
         let before = registers.rtmr(event.rtmr)?;
         gap |= store.note_gap_since_last(event.rtmr, &before)?;
@@ -248,21 +296,27 @@ impl RuntimeLog {
         // Room for what must not fail later: the event, and a note of a gap.
         store.reserve(intent.len() + whole.len() + Note::MAX_GAP)?;
         store.append(&intent).map_err(|source| store.io(source))?;
-        if let Err(error) = registers.extend_rtmr(event.rtmr, &event.digest) {
+        match registers.extend_rtmr(event.rtmr, &event.digest) {
+            Ok(()) => store
+                .append(&whole)
+                .map_err(|source| LogError::NotCompleted {
+                    path: self.path.clone(),
+                    source,
+                })?,
             // Whether it was extended all the same is seen in the register.
-            recover::recover(&mut store, registers)?;
-            return Err(error.into());
+            Err(source) => match recover::recover(&mut store, registers) {
+                Ok(Pending::Completed) => {}
+                Ok(Pending::Abandoned) => return Err(source.into()),
+                _ => return Err(LogError::NotKnown { source }),
+            },
         }
-        store
-            .append(&whole)
-            .map_err(|source| LogError::NotCompleted {
-                path: self.path.clone(),
-                source,
-            })?;
-        let value = registers.rtmr(event.rtmr)?;
+        let value = registers
+            .rtmr(event.rtmr)
+            .map_err(|source| LogError::NotRead { source })?;
         let expected = Sha2.digest(&[&before.0, &event.digest.0]);
         if value != expected {
-            store.note_gap(event.rtmr, &value)?;
+            // If that fails, the next writer finds the gap.
+            let _ = store.note_gap(event.rtmr, &value);
             gap = true;
         }
         Ok(Recorded {
@@ -283,8 +337,20 @@ impl RuntimeLog {
         deadline: impl Into<Deadline>,
         use_it: impl FnOnce(&[u8]) -> T,
     ) -> Result<T, LogError> {
-        let mut store = Store::open(&self.path, &self.boot, OtherBoot::Refuse, deadline.into())?;
-        recover::recover(&mut store, registers)?;
+        let (store, _) = self.open(registers, OtherBoot::Refuse, deadline.into())?;
         Ok(use_it(store.bytes()))
+    }
+
+    /// Opens the log of this boot, and completes it.
+    fn open(
+        &self,
+        registers: &impl RtmrAccess,
+        other_boot: OtherBoot,
+        deadline: Deadline,
+    ) -> Result<(Store, Pending), LogError> {
+        let mut store = Store::open(&self.path, &self.boot, registers, other_boot, deadline)?;
+        let pending = recover::recover(&mut store, registers)?;
+        store.name_boot(&self.boot)?;
+        Ok((store, pending))
     }
 }

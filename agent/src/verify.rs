@@ -83,6 +83,9 @@ const GENUINE: [&str; 7] = [
     "safe-attributes",
 ];
 
+/// A claim that fails, and those before it that hold.
+type Failed = (Claim, &'static [&'static str]);
+
 impl Verifier {
     /// A verifier that trusts that root certificate and no other.
     pub const fn new(root: TrustedRoot) -> Self {
@@ -134,13 +137,14 @@ impl Verifier {
         }
     }
 
-    /// What a Quote says, if a platform below the root said so.
-    fn genuine<'a>(
-        &self,
-        quote: &'a [u8],
-        collateral: &Collateral,
-        now: SystemTime,
-    ) -> Result<(Quote<'a>, VerifiedReport), (Claim, &'static [&'static str])> {
+    /// The verdict on a Quote that no collateral makes genuine, so that none need be fetched for it.
+    pub fn without_collateral(&self, quote: &[u8]) -> Option<Verdict> {
+        let (failed, holds) = self.parsed(quote).err()?;
+        Some(Verdict::refused(failed, holds))
+    }
+
+    /// What a Quote says, if it is one and its certificates are written as they must be and end with the root.
+    fn parsed<'a>(&self, quote: &'a [u8]) -> Result<Quote<'a>, Failed> {
         let fails = |why: String| (Claim::fails("quote", why), &GENUINE[..0]);
         let parsed = Quote::parse(quote).map_err(|error| fails(error.to_string()))?;
         if parsed.rest.iter().any(|byte| *byte != 0) {
@@ -148,6 +152,17 @@ impl Verifier {
         }
         // The collateral has not been looked at then.
         chain::check(&parsed, &self.root).map_err(|failed| (failed, &GENUINE[..1]))?;
+        Ok(parsed)
+    }
+
+    /// What a Quote says, if a platform below the root said so.
+    fn genuine<'a>(
+        &self,
+        quote: &'a [u8],
+        collateral: &Collateral,
+        now: SystemTime,
+    ) -> Result<(Quote<'a>, VerifiedReport), Failed> {
+        let parsed = self.parsed(quote)?;
         let seconds = now
             .duration_since(UNIX_EPOCH)
             .unwrap_or(Duration::ZERO)
@@ -211,9 +226,9 @@ impl Verdict {
         }
     }
 
-    /// The verdict on what is no Quote at all.
-    pub fn no_quote(why: impl ToString) -> Self {
-        Self::refused(Claim::fails("quote", why.to_string()), &[])
+    /// The verdict on a Quote whose certificates do not say which platform it is of.
+    pub fn no_platform(why: impl ToString) -> Self {
+        Self::refused(Claim::fails("certificates", why.to_string()), &GENUINE[..1])
     }
 
     /// Whether every claim holds that was checked, and the Quote is genuine.

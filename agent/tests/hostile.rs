@@ -5,7 +5,7 @@
 use proptest::collection::vec;
 use proptest::prelude::*;
 use tdx_agent::replay::{html, Logs, Replay};
-use tdx_agent::{cel, visible, Evidence, Policy};
+use tdx_agent::{cel, visible, Evidence, Outcome, Policy};
 use tdx_firmware::event_log::LogWriter;
 use tdx_firmware::EventType;
 use tdx_uapi::Digest;
@@ -82,6 +82,76 @@ fn notes_and_file_names_write_no_verdict() {
         hostile.contains("\\u{1b}[2K\\u{d}\\u{a}The Quote"),
         "{hostile}"
     );
+}
+
+#[test]
+fn events_without_end_are_not_read() {
+    // Events without a digest, of 16 bytes each.
+    let empty: Vec<u8> = [4_u32, 3, 0, 0]
+        .iter()
+        .flat_map(|number| number.to_le_bytes())
+        .collect();
+    let log = log([empty.repeat(Replay::MAX_EVENTS + 1)]);
+    let line = ima(b"file");
+    let list = line.repeat(Replay::MAX_EVENTS + 1);
+    let boot = Logs {
+        boot: Some(&log),
+        ..Logs::default()
+    };
+    let ima = Logs {
+        ima: Some(&list),
+        ..Logs::default()
+    };
+    for (logs, name) in [(boot, "boot"), (ima, "kernel's")] {
+        let replay = Replay::new(&logs).expect("a log");
+        let claims = replay.claims(&replay.registers);
+        assert_eq!(replay.events.len(), Replay::MAX_EVENTS);
+        assert_eq!(claims[0].outcome, Outcome::Fails);
+        let why = format!("the {name} log: the logs have more than 100000 events");
+        assert!(claims[0].detail.starts_with(&why), "{}", claims[0]);
+    }
+}
+
+#[test]
+fn explanations_are_looked_for_among_the_last_events() {
+    let digest = |number: u32| number.to_le_bytes().repeat(12);
+    let records: Vec<_> = (1..=2000)
+        .map(|number| {
+            let mut record = record(EventType::IPL, b"");
+            record[14..62].copy_from_slice(&digest(number));
+            record
+        })
+        .collect();
+    let whole = log(records.clone());
+    let logs = Logs {
+        runtime: Some(&whole),
+        ..Logs::default()
+    };
+    let claimed = Replay::new(&logs).expect("a log");
+    let last = "event 1991 (EV_IPL no data) is in the log and did not happen";
+    let exchanged = "event 1991 (EV_IPL no data) happened before event 1990 (EV_IPL no data)";
+    // Long before the end, nothing is tried.
+    let early = "something extended RTMR3 after event 2000 (EV_IPL no data) without logging it, or";
+    for (at, exchange, why) in [
+        (1990, false, last),
+        (1990, true, exchanged),
+        (10, false, early),
+        (10, true, early),
+    ] {
+        let mut happened = records.clone();
+        match exchange {
+            true => happened.swap(at, at - 1),
+            false => drop(happened.remove(at)),
+        }
+        let happened = log(happened);
+        let happened = Logs {
+            runtime: Some(&happened),
+            ..Logs::default()
+        };
+        let found = Replay::new(&happened).expect("a log").registers;
+        let claims = claimed.claims(&found);
+        assert!(claims[4].detail.starts_with(why), "{}", claims[4]);
+    }
 }
 
 proptest! {

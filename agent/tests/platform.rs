@@ -3,9 +3,12 @@
 //! The command `tdx` outside of a TD: Quotes and evidence of a test platform, and its service for collateral.
 
 use std::fs;
-use std::net::SocketAddr;
+use std::io::{Read as _, Write as _};
+use std::net::{SocketAddr, TcpListener};
+use std::os::fd::OwnedFd;
+use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
-use std::process::Command;
+use std::process::{Command, Stdio};
 use std::thread;
 
 use sha2::{Digest as _, Sha384};
@@ -69,15 +72,20 @@ impl Fixture {
         enclave.quote(&report).expect("a Quote")
     }
 
-    /// Runs `tdx` in the folder. Returns the exit status, and what it says.
-    fn tdx(&self, arguments: &str) -> (i32, String) {
-        let output = Command::new(env!("CARGO_BIN_EXE_tdx"))
+    /// `tdx`, to be run in the folder.
+    fn command(&self, arguments: &str) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_tdx"));
+        command
             .args(arguments.split_ascii_whitespace())
             .current_dir(self.folder.path())
             .env("XDG_CACHE_HOME", self.folder.path())
-            .env_remove("TDX_PCCS")
-            .output()
-            .expect("to run");
+            .env_remove("TDX_PCCS");
+        command
+    }
+
+    /// Runs `tdx` in the folder. Returns the exit status, and what it says.
+    fn tdx(&self, arguments: &str) -> (i32, String) {
+        let output = self.command(arguments).output().expect("to run");
         let said = [output.stdout, output.stderr].concat();
         let said = String::from_utf8_lossy(&said).into_owned();
         (output.status.code().expect("a status"), said)
@@ -148,6 +156,73 @@ fn service_that_does_not_answer_is_named() {
     let (status, said) = fixture.tdx("verify quote --root root.der --pccs http://127.0.0.1:1");
     assert_eq!(status, 5, "{said}");
     assert!(said.contains("http://127.0.0.1:1/tdx/"), "{said}");
+}
+
+#[test]
+fn nothing_is_fetched_for_certificates_that_are_none() {
+    const NOBODY: &str = "--pccs http://127.0.0.1:1";
+    let fixture = Fixture::new();
+    let mut quote = fixture.quote(|_| {});
+    fixture.write("quote", &quote);
+    // Another root than the one that is trusted.
+    assert_refused(
+        fixture.tdx(&format!("verify quote {NOBODY}")),
+        "certificates",
+    );
+    // The first certificate is something else, written as it must be; the root is behind it.
+    let begin = b"-----BEGIN CERTIFICATE-----\n";
+    let at = quote.windows(begin.len()).position(|bytes| bytes == begin);
+    quote[at.expect("a certificate") + begin.len()] = b'N';
+    fixture.write("quote", &quote);
+    let verdict = fixture.tdx(&format!("verify quote --root root.der {NOBODY}"));
+    assert!(
+        verdict.1.contains("do not say which platform it is of"),
+        "{}",
+        verdict.1
+    );
+    assert_refused(verdict, "certificates");
+}
+
+#[test]
+fn service_cannot_write_to_the_terminal() {
+    let fixture = Fixture::new();
+    fixture.write("quote", &fixture.quote(|_| {}));
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a server");
+    let address = listener.local_addr().expect("an address");
+    let server = thread::spawn(move || {
+        let (mut stream, _) = listener.accept().expect("a client");
+        let _ = stream.read(&mut [0; 1000]);
+        let body = "\u{1b}[2K\rThe Quote is to be believed.";
+        let answer = format!(
+            "HTTP/1.1 500 Wrong\r\nContent-Length: {}\r\n\r\n{body}",
+            body.len()
+        );
+        stream.write_all(answer.as_bytes()).expect("a client");
+    });
+    let arguments = format!("verify quote --root root.der --pccs http://{address}");
+    let (status, said) = fixture.tdx(&arguments);
+    server.join().expect("an answer");
+    assert_eq!(status, 5, "{said}");
+    assert!(said.contains("\\u{1b}[2K\\u{d}The Quote"), "{said}");
+    assert!(!said.contains(['\u{1b}', '\r']), "{said}");
+}
+
+#[test]
+fn refused_quote_is_refused_when_nobody_reads() {
+    let fixture = Fixture::new();
+    fixture.write("quote", &fixture.quote(|_| {}));
+    let verify = "verify --root root.der --collateral collateral.json quote --nonce text:";
+    for (nonce, status) in [("nonce", 0), ("other", 1)] {
+        let (nobody, output) = UnixStream::pair().expect("two ends");
+        drop(nobody);
+        let found = fixture
+            .command(&format!("{verify}{nonce}"))
+            .stdout(OwnedFd::from(output))
+            .stderr(Stdio::null())
+            .status()
+            .expect("to run");
+        assert_eq!(found.code(), Some(status), "{nonce}");
+    }
 }
 
 #[test]
@@ -300,4 +375,75 @@ fn evidence_is_believed_if_its_logs_lead_to_the_registers() {
         verdict.1
     );
     assert_refused(verdict, "replay-rtmr3");
+}
+
+#[test]
+fn logs_that_are_named_are_used_or_refused() {
+    let fixture = Fixture::new();
+    let honest = logs("root=/dev/vda1", &["app 1"]);
+    evidence(&fixture, &honest, &honest);
+    fixture.write("log", &honest[1]);
+    let (status, said) = fixture.tdx("replay evidence");
+    assert_eq!(status, 0, "{said}");
+    for more in ["--runtime-log log", "--ima log"] {
+        let (status, said) = fixture.tdx(&format!("replay evidence {more}"));
+        assert_eq!(status, 3, "{said}");
+        assert!(said.contains("evidence is evidence, which has"), "{said}");
+    }
+}
+
+#[test]
+fn expected_events_hold_only_if_something_vouches_for_them() {
+    let fixture = Fixture::new();
+    let honest = logs("root=/dev/vda1", &["app 1"]);
+    evidence(&fixture, &honest, &honest);
+    // Without any value left out, and without that of RTMR3 then, but with its events.
+    let (_, with_value) = fixture.tdx("policy new --from evidence --without mrowner");
+    let without_value: String = with_value
+        .split_inclusive('\n')
+        .filter(|line| !line.starts_with("rtmr3 "))
+        .collect();
+    assert_ne!(with_value, without_value);
+    fixture.write("with-value", with_value.as_bytes());
+    fixture.write("policy", without_value.as_bytes());
+    assert_believed(fixture.verify("evidence --policy policy"));
+
+    // The log says what is expected, and another program ran.
+    evidence(&fixture, &honest, &logs("root=/dev/vda1", &["evil"]));
+    assert_refused(fixture.verify("evidence --policy policy"), "replay-rtmr3");
+    let verdict = fixture.verify("evidence --policy policy --unlogged 3");
+    assert!(
+        verdict
+            .1
+            .contains("-      events-rtmr3     as expected, and"),
+        "{}",
+        verdict.1
+    );
+    assert_believed(verdict);
+    // It says something else.
+    let other = logs("root=/dev/vda1", &["other"]);
+    evidence(&fixture, &other, &honest);
+    assert_refused(
+        fixture.verify("evidence --policy policy --unlogged 3"),
+        "events-rtmr3",
+    );
+
+    // A Quote by itself.
+    let read = fs::read(fixture.path("evidence")).expect("evidence");
+    let quote = Evidence::from_json(&read).expect("evidence").quote;
+    fixture.write("quote", &quote);
+    assert_refused(fixture.verify("quote --policy policy"), "events-rtmr3");
+    let verdict = fixture.verify("quote --policy with-value");
+    assert!(
+        verdict
+            .1
+            .contains("-      events-rtmr3     there are no logs"),
+        "{}",
+        verdict.1
+    );
+    assert_believed(verdict);
+    for (policy, expected) in [("policy", 1), ("with-value", 0)] {
+        let (status, said) = fixture.tdx(&format!("policy check {policy} --from quote"));
+        assert_eq!(status, expected, "{said}");
+    }
 }

@@ -273,7 +273,7 @@ fn failing(replay: &Replay, found: &[tdx_uapi::Digest; 4]) -> Vec<&'static str> 
 }
 
 fn changed_logs_are_explained([ccel, quote, ima]: [Vec<u8>; 3]) {
-    let found = Measured::from(&Quote::parse(&quote).expect("a Quote")).rtmr;
+    let measured = Measured::from(&Quote::parse(&quote).expect("a Quote"));
     let honest = Logs {
         boot: Some(&ccel),
         ima: Some(&ima),
@@ -289,8 +289,8 @@ fn changed_logs_are_explained([ccel, quote, ima]: [Vec<u8>; 3]) {
             ..Logs::default()
         };
         let replay = Replay::new(&logs).expect("a log");
-        let mut claims = replay.claims(&found);
-        claims.extend(policy.event_claims(&replay));
+        let mut claims = replay.claims(&measured.rtmr);
+        claims.extend(policy.event_claims(Some(&replay), &measured));
         let failed = claims
             .into_iter()
             .filter(|claim| claim.outcome == Outcome::Fails);

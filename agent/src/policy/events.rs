@@ -4,6 +4,7 @@
 
 use super::{Policy, TdPolicy};
 use crate::claim::Claim;
+use crate::measured::Measured;
 use crate::replay::{counted, Event, Replay};
 use serde::{Deserialize, Serialize};
 use tdx_call::RtmrIndex;
@@ -39,7 +40,11 @@ const SHOWN: usize = 3;
 
 impl Policy {
     /// Whether the events of logs are those that are expected.
-    pub fn event_claims(&self, replay: &Replay) -> Vec<Claim> {
+    ///
+    /// What logs say is worth nothing by itself. Where they do not lead to the register, its events are not said to hold:
+    /// they fail if they differ, and are unchecked if they do not. Without logs, they are unchecked if the policy has values
+    /// of the register, which vouch for what it was extended with, and fail if it has none, because nothing does then.
+    pub fn event_claims(&self, replay: Option<&Replay>, measured: &Measured) -> Vec<Claim> {
         const NAMES: [&str; 4] = [
             "events-rtmr0",
             "events-rtmr1",
@@ -58,15 +63,43 @@ impl Policy {
             if expected.is_empty() {
                 continue;
             }
+            let Some(replay) = replay else {
+                claims.push(self.without_logs(name, rtmr));
+                continue;
+            };
             let found: Vec<_> = replay.extensions(rtmr).collect();
             let differences = differences(&found, &expected);
-            claims.push(if differences.is_empty() {
-                Claim::holds(name, counted(found.len()))
-            } else {
-                Claim::fails(name, differences.join("; "))
+            let leads = replay.registers[rtmr as usize] == measured.rtmr[rtmr as usize];
+            claims.push(match (differences.as_slice(), leads) {
+                ([], true) => Claim::holds(name, counted(found.len())),
+                ([], false) => Claim::unchecked(
+                    name,
+                    "as expected, and the logs do not lead to the register, so that they prove nothing",
+                ),
+                (differences, _) => Claim::fails(name, differences.join("; ")),
             });
         }
         claims
+    }
+
+    /// What is said of the events of a register when there are no logs.
+    fn without_logs(&self, name: &'static str, rtmr: RtmrIndex) -> Claim {
+        let values = [
+            &self.td.rtmr0,
+            &self.td.rtmr1,
+            &self.td.rtmr2,
+            &self.td.rtmr3,
+        ];
+        match values[rtmr as usize] {
+            Some(_) => Claim::unchecked(
+                name,
+                "there are no logs; the policy's value of the register vouches",
+            ),
+            None => Claim::fails(
+                name,
+                "there are no logs, and the policy has no value of the register, so that nothing vouches for its events",
+            ),
+        }
     }
 }
 

@@ -24,6 +24,9 @@ pub(super) fn add(replay: &mut Replay, list: &[u8]) {
         let mut fields = line.split_ascii_whitespace();
         let entry = (fields.next(), fields.next().and_then(digest), fields.next());
         if let (Some(RTMR2), Some(digest), Some(_template)) = entry {
+            if !replay.has_room("kernel's") {
+                break;
+            }
             let register = &mut replay.registers[RtmrIndex::Rtmr2 as usize];
             *register = Sha2.digest(&[&register.0, &digest.0]);
             let value = *register;

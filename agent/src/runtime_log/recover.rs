@@ -7,8 +7,21 @@ use super::store::Store;
 use super::{LogError, RtmrAccess};
 use tdx_firmware::{HashEngine as _, Sha2};
 
-/// Completes the log if it ends with an intent. Returns whether it cannot be told what happened to the register.
-pub(super) fn recover(store: &mut Store, registers: &impl RtmrAccess) -> Result<bool, LogError> {
+/// What became of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Pending {
+    /// There was none.
+    Nothing,
+    /// The register was not extended.
+    Abandoned,
+    /// The register was extended, and the event is in the log now.
+    Completed,
+    /// Something else extended the register, before or instead of it: a gap.
+    Unknown,
+}
+
+/// Completes the log if it ends with an intent.
+pub(super) fn recover(store: &mut Store, registers: &impl RtmrAccess) -> Result<Pending, LogError> {
     let pending = store
         .events()
         .last()
@@ -28,21 +41,20 @@ pub(super) fn recover(store: &mut Store, registers: &impl RtmrAccess) -> Result<
             _ => None,
         });
     let Some((rtmr, before, digest, event_type, data)) = pending else {
-        return Ok(false);
+        return Ok(Pending::Nothing);
     };
     let value = registers.rtmr(rtmr)?;
     let append =
         |store: &mut Store, bytes: &[u8]| store.append(bytes).map_err(|source| store.io(source));
     if value == before {
         append(store, &Note::Abandoned.to_event(rtmr))?;
-        return Ok(false);
+        return Ok(Pending::Abandoned);
     }
     if value == Sha2.digest(&[&before.0, &digest.0]) {
         append(store, &note::event(rtmr, event_type, &digest, &data))?;
-        return Ok(false);
+        return Ok(Pending::Completed);
     }
-    // Something else has extended the register, before or instead of it.
     append(store, &Note::Abandoned.to_event(rtmr))?;
     store.note_gap(rtmr, &value)?;
-    Ok(true)
+    Ok(Pending::Unknown)
 }

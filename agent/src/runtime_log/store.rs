@@ -3,8 +3,8 @@
 //! The file of a runtime log.
 
 use super::note::{self, Note};
-use super::{LogError, RtmrIndex};
-use crate::Deadline;
+use super::{LogError, RtmrAccess, RtmrIndex};
+use crate::{visible, Deadline};
 use nix::errno::Errno;
 use nix::fcntl::{fallocate, FallocateFlags, Flock, FlockArg};
 use std::fs::{self, File, OpenOptions};
@@ -41,17 +41,16 @@ pub(super) enum OtherBoot {
 const MAX_BOOT: usize = 64;
 
 impl Store {
-    /// Opens and locks the log of a boot, and removes an event that was not written to its end.
+    /// Opens and locks the log of a boot, or one of another boot that goes on, and removes an event that was not written to
+    /// its end.
     pub(super) fn open(
         path: &Path,
         boot: &str,
+        registers: &impl RtmrAccess,
         other_boot: OtherBoot,
         deadline: Deadline,
     ) -> Result<Self, LogError> {
-        let io = |source| LogError::Io {
-            path: path.to_owned(),
-            source,
-        };
+        let io = |source| LogError::io(path, source);
         if let Some(folder) = path
             .parent()
             .filter(|folder| !folder.as_os_str().is_empty())
@@ -60,7 +59,7 @@ impl Store {
                 .recursive(true)
                 .mode(0o755)
                 .create(folder)
-                .map_err(io)?;
+                .map_err(|source| LogError::io(folder, source))?;
         }
         let mut put_aside = None;
         loop {
@@ -68,7 +67,8 @@ impl Store {
                 .read(true)
                 .append(true)
                 .create(true)
-                .mode(0o644)
+                // Whoever can open it can lock it.
+                .mode(0o600)
                 .open(path)
                 .map_err(io)?;
             let mut file = lock(file, path, deadline)?;
@@ -91,14 +91,14 @@ impl Store {
                 return Ok(store);
             }
             let found = store.boot()?;
-            if found == boot {
+            if found == boot || store.goes_on(registers)? {
                 store.cut_torn()?;
                 return Ok(store);
             }
             if other_boot == OtherBoot::Refuse {
                 return Err(LogError::OtherBoot {
                     path: path.to_owned(),
-                    found,
+                    found: visible(&found),
                     now: boot.to_owned(),
                 });
             }
@@ -186,10 +186,7 @@ impl Store {
     }
 
     pub(super) fn io(&self, source: io::Error) -> LogError {
-        LogError::Io {
-            path: self.path.clone(),
-            source,
-        }
+        LogError::io(&self.path, source)
     }
 
     fn not_a_log(&self, why: impl ToString) -> LogError {
@@ -199,14 +196,43 @@ impl Store {
         }
     }
 
-    /// Which boot the log is of.
+    /// Which boot the log is of: it begins with a note of that, and with each boot that it goes on in, there is another.
     fn boot(&self) -> Result<String, LogError> {
         let log = EventLog::parse(&self.bytes).map_err(|error| self.not_a_log(error))?;
-        let first = log.events().next().and_then(Result::ok);
-        match first.as_ref().and_then(Note::of) {
-            Some(Note::Boot(boot)) => Ok(String::from_utf8_lossy(boot).into_owned()),
-            _ => Err(self.not_a_log("it does not say which boot it is of")),
+        let boot = |event: Event<'_>| match Note::of(&event) {
+            Some(Note::Boot(boot)) => Some(String::from_utf8_lossy(boot).into_owned()),
+            _ => None,
+        };
+        let mut events = log.events().map_while(Result::ok);
+        match events.next().and_then(boot) {
+            Some(first) => Ok(events.filter_map(boot).last().unwrap_or(first)),
+            None => Err(self.not_a_log("it does not say which boot it is of")),
         }
+    }
+
+    /// Whether the registers have the values with which the log ends, and not all of them are zero: they go on when a kernel
+    /// starts another one, which has a new boot.
+    fn goes_on(&self, registers: &impl RtmrAccess) -> Result<bool, LogError> {
+        let mut goes_on = false;
+        for rtmr in RtmrIndex::ALL {
+            let Some(last) = self.last_value(rtmr) else {
+                continue;
+            };
+            if registers.rtmr(rtmr)? != last {
+                return Ok(false);
+            }
+            goes_on |= last != Digest::ZERO;
+        }
+        Ok(goes_on)
+    }
+
+    /// Notes that the log is of this boot, if it was of another one until now.
+    pub(super) fn name_boot(&mut self, boot: &str) -> Result<(), LogError> {
+        if self.boot()? == boot {
+            return Ok(());
+        }
+        let note = Note::Boot(boot.as_bytes()).to_event(RtmrIndex::Rtmr3);
+        self.append(&note).map_err(|source| self.io(source))
     }
 
     /// Renames the log of another boot, to a name that no file has, and returns that.
@@ -270,12 +296,7 @@ fn lock(mut file: File, path: &Path, deadline: Deadline) -> Result<Flock<File>, 
                 file = back;
                 thread::sleep(Duration::from_millis(2));
             }
-            Err((_, error)) => {
-                return Err(LogError::Io {
-                    path: path.to_owned(),
-                    source: error.into(),
-                })
-            }
+            Err((_, error)) => return Err(LogError::io(path, error.into())),
         }
     }
 }

@@ -8,11 +8,15 @@ use super::system::{self, System};
 use super::Deadline;
 use crate::{Error, ReportData, Step};
 use nix::errno::Errno;
+use nix::sys::signal::kill;
+use nix::unistd::Pid;
+use std::collections::BTreeSet;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read as _, Write as _};
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
-use std::process;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 /// The name that the driver has as a provider of reports.
 const PROVIDER: &str = "tdx_guest";
@@ -66,26 +70,19 @@ impl Tsm {
                 step,
                 what: format!(
                     "somebody else wrote to {}: its generation went from {before} to {after}",
-                    entry.0.display()
+                    entry.path.display()
                 ),
             });
         }
         Ok(quote)
     }
 
-    /// Removes entries of processes that ended before they could do it themselves.
+    /// Removes entries that are nobody's any more.
     fn remove_left_behind(&self) {
         for entry in fs::read_dir(&self.0).into_iter().flatten().flatten() {
             let name = entry.file_name();
-            let process = name.to_str().and_then(|name| {
-                name.strip_prefix(PREFIX)?
-                    .split('-')
-                    .next()?
-                    .parse::<u32>()
-                    .ok()
-            });
-            if process.is_some_and(|process| !Path::new("/proc").join(process.to_string()).exists())
-            {
+            let owner = name.to_str().and_then(Owner::of);
+            if owner.is_some_and(|owner| owner.is_gone()) {
                 // Another process may be doing the same.
                 let _ = fs::remove_dir(entry.path());
             }
@@ -93,34 +90,107 @@ impl Tsm {
     }
 }
 
-/// An entry, which goes when this is dropped.
-struct Entry(PathBuf);
+/// Whose an entry is, which its name says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Owner {
+    /// The inode of the PID namespace, without which a PID says nothing: all containers have the same configfs.
+    namespace: u64,
+    pid: i32,
+    /// Which of the entries of this process it is.
+    number: u64,
+}
 
-impl Entry {
-    fn new(folder: &Path) -> Result<Self, Error> {
+impl Owner {
+    /// This process, for an entry that is in its list from now on.
+    fn new() -> Self {
         static NUMBER: AtomicU64 = AtomicU64::new(0);
 
         let number = NUMBER.fetch_add(1, Ordering::Relaxed);
-        let path = folder.join(format!("{PREFIX}{}-{number}", process::id()));
-        match fs::create_dir(&path) {
-            Ok(()) => Ok(Self(path)),
-            Err(error) => Err(match system::errno(&error) {
+        own().insert(number);
+        Self {
+            namespace: namespace(),
+            pid: Pid::this().as_raw(),
+            number,
+        }
+    }
+
+    /// That in a name, if it is one of this library's.
+    fn of(name: &str) -> Option<Self> {
+        let mut parts = name.strip_prefix(PREFIX)?.split('-');
+        let owner = Self {
+            namespace: parts.next()?.parse().ok()?,
+            pid: parts.next()?.parse().ok()?,
+            number: parts.next()?.parse().ok()?,
+        };
+        (parts.next().is_none() && owner.pid > 0).then_some(owner)
+    }
+
+    fn name(&self) -> String {
+        format!("{PREFIX}{}-{}-{}", self.namespace, self.pid, self.number)
+    }
+
+    /// Whether it ended before it could remove its entry. Of other namespaces, nothing is known.
+    fn is_gone(&self) -> bool {
+        if self.namespace != namespace() || self.namespace == UNKNOWN {
+            return false;
+        }
+        if self.pid == Pid::this().as_raw() {
+            // One that had the same PID: in a container that is often 1.
+            return !own().contains(&self.number);
+        }
+        kill(Pid::from_raw(self.pid), None) == Err(Errno::ESRCH)
+    }
+}
+
+/// Stands for a namespace that /proc does not tell.
+const UNKNOWN: u64 = 0;
+
+/// The inode of the PID namespace that this process is in.
+fn namespace() -> u64 {
+    fs::metadata("/proc/self/ns/pid").map_or(UNKNOWN, |data| data.ino())
+}
+
+/// The numbers of the entries that this process has.
+fn own() -> MutexGuard<'static, BTreeSet<u64>> {
+    static OWN: Mutex<BTreeSet<u64>> = Mutex::new(BTreeSet::new());
+
+    OWN.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// An entry, which goes when this is dropped.
+struct Entry {
+    path: PathBuf,
+    owner: Owner,
+}
+
+impl Entry {
+    fn new(folder: &Path) -> Result<Self, Error> {
+        loop {
+            let owner = Owner::new();
+            let path = folder.join(owner.name());
+            let Err(error) = fs::create_dir(&path) else {
+                return Ok(Self { path, owner });
+            };
+            own().remove(&owner.number);
+            return Err(match system::errno(&error) {
+                // One is left that could not be removed, or another namespace has had the same inode.
+                Errno::EEXIST => continue,
                 // Said about an entry while it is made when no driver has registered.
                 Errno::ENXIO => Error::Unsupported {
                     step: Step::Quote,
                     what: "configfs-tsm has no provider of reports".into(),
                 },
                 error => system::io_error(Step::Quote, folder, error),
-            }),
+            });
         }
     }
 
     fn error(&self, name: &str, error: Errno) -> Error {
-        system::io_error(Step::Quote, &self.0.join(name), error)
+        system::io_error(Step::Quote, &self.path.join(name), error)
     }
 
     fn text(&self, name: &str) -> Result<String, Error> {
-        match fs::read_to_string(self.0.join(name)) {
+        match fs::read_to_string(self.path.join(name)) {
             Ok(text) => Ok(text.trim_end().to_owned()),
             Err(error) => Err(self.error(name, system::errno(&error))),
         }
@@ -130,13 +200,15 @@ impl Entry {
         let text = self.text("generation")?;
         text.parse().map_err(|_| Error::Answer {
             step: Step::Quote,
-            what: format!("the generation of {} is {text:?}", self.0.display()),
+            what: format!("the generation of {} is {text:?}", self.path.display()),
         })
     }
 
     fn set_inblob(&self, reportdata: &ReportData, deadline: Deadline) -> Result<(), Error> {
         let write = || {
-            let mut file = OpenOptions::new().write(true).open(self.0.join("inblob"))?;
+            let mut file = OpenOptions::new()
+                .write(true)
+                .open(self.path.join("inblob"))?;
             // All at once: every write is another report.
             match file.write(&reportdata.0)? {
                 written if written == reportdata.0.len() => Ok(()),
@@ -151,7 +223,7 @@ impl Entry {
     fn outblob(&self, deadline: Deadline) -> Result<Vec<u8>, Error> {
         let read = || {
             let mut quote = Vec::new();
-            File::open(self.0.join("outblob"))?
+            File::open(self.path.join("outblob"))?
                 .take(MAX_LEN)
                 .read_to_end(&mut quote)?;
             Ok(quote)
@@ -175,8 +247,9 @@ impl Entry {
 
 impl Drop for Entry {
     fn drop(&mut self) {
-        // One that cannot be removed now is removed by the next process that asks.
-        let _ = fs::remove_dir(&self.0);
+        // One that cannot be removed now is removed by the next one who asks.
+        let _ = fs::remove_dir(&self.path);
+        own().remove(&self.owner.number);
     }
 }
 
@@ -186,4 +259,79 @@ fn interrupted(error: &io::Error) -> bool {
         system::errno(error),
         Errno::EINTR | Errno::EBUSY | Errno::EAGAIN
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_is_left_behind_is_removed() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path();
+        let other = Owner {
+            namespace: namespace() + 1,
+            pid: i32::MAX,
+            number: 0,
+        };
+        let gone = Owner {
+            namespace: namespace(),
+            ..other
+        };
+        let namesake = Owner {
+            pid: Pid::this().as_raw(),
+            number: u64::MAX,
+            ..gone
+        };
+        let init = Owner { pid: 1, ..gone };
+        for owner in [other, gone, namesake, init] {
+            fs::create_dir(path.join(owner.name())).expect("a folder");
+        }
+        for name in ["tdx-agent-x", "mine", "tdx-agent-1-0"] {
+            fs::create_dir(path.join(name)).expect("a folder");
+        }
+        let live = Entry::new(path).expect("an entry");
+        Tsm(path.to_owned()).remove_left_behind();
+        let left = |owner: Owner| path.join(owner.name()).exists();
+        assert_eq!(
+            [other, gone, namesake, init, live.owner].map(left),
+            [true, false, false, true, true]
+        );
+        drop(live);
+        assert_eq!(fs::read_dir(path).expect("a folder").count(), 5);
+    }
+
+    #[test]
+    fn entry_that_exists_is_no_obstacle() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let first = Entry::new(folder.path()).expect("an entry").owner;
+        for number in 1..20 {
+            let owner = Owner {
+                number: first.number + number,
+                ..first
+            };
+            fs::create_dir(folder.path().join(owner.name())).expect("a folder");
+        }
+        let entry = Entry::new(folder.path()).expect("an entry");
+        assert!(entry.owner.number >= first.number + 20);
+    }
+
+    #[test]
+    fn owner_is_in_the_name() {
+        let owner = Owner {
+            namespace: 4_026_531_836,
+            pid: 7,
+            number: 3,
+        };
+        assert_eq!(owner.name(), "tdx-agent-4026531836-7-3");
+        assert_eq!(Owner::of(&owner.name()), Some(owner));
+        for name in [
+            "tdx-agent-1-2",
+            "tdx-agent-1-2-3-4",
+            "tdx-agent-1-0-3",
+            "other-1-2-3",
+        ] {
+            assert_eq!(Owner::of(name), None, "{name}");
+        }
+    }
 }

@@ -4,9 +4,10 @@
 
 use super::{folder, Folder, LIMIT};
 use std::fs;
-use tdx_agent::runtime_log::{LogError, NewEvent};
+use tdx_agent::runtime_log::{LogError, NewEvent, RtmrAccess as _};
 use tdx_agent::Outcome;
 use tdx_call::RtmrIndex;
+use tdx_uapi::Digest;
 
 /// The identifier of this boot, and one of another.
 fn boots() -> [String; 2] {
@@ -16,8 +17,8 @@ fn boots() -> [String; 2] {
     [this, other]
 }
 
-/// Has the log be one of another boot, and gives what is in it.
-fn reboot(folder: &Folder) -> Vec<u8> {
+/// Has the log be one of another boot, and gives what is in it. The registers go on.
+fn start_kernel(folder: &Folder) -> Vec<u8> {
     let [this, other] = boots();
     let mut log = fs::read(folder.log_path()).expect("a log");
     let at = log
@@ -26,8 +27,13 @@ fn reboot(folder: &Folder) -> Vec<u8> {
     let at = at.expect("the log names its boot");
     log[at..at + other.len()].copy_from_slice(other.as_bytes());
     fs::write(folder.log_path(), &log).expect("a log");
-    fs::write(folder.registers(), [0; 192]).expect("a file");
     log
+}
+
+/// The same, with registers that begin anew.
+fn reboot(folder: &Folder) -> Vec<u8> {
+    fs::write(folder.registers(), [0; 192]).expect("a file");
+    start_kernel(folder)
 }
 
 pub(super) fn another_boot() {
@@ -82,5 +88,70 @@ pub(super) fn unfinished_beginning() {
         assert_eq!(recorded.put_aside, None, "{len} bytes");
         assert_eq!(folder.texts(), ["\"one\""], "{len} bytes");
         assert_eq!(folder.replayed().0, Outcome::Holds, "{len} bytes");
+    }
+}
+
+pub(super) fn kexec() {
+    let (_keep, folder) = folder();
+    folder.extend("one").expect("an extension");
+    let before = start_kernel(&folder);
+    // Who reads has it go on, and may be cut off at any byte of that.
+    folder
+        .log()
+        .read(&folder, LIMIT, <[u8]>::len)
+        .expect("a log");
+    let after = fs::read(folder.log_path()).expect("a log");
+    assert_eq!(after[..before.len()], before);
+    assert!(after.len() > before.len());
+    for len in before.len()..=after.len() {
+        fs::write(folder.log_path(), &after[..len]).expect("a log");
+        assert_eq!(folder.texts(), ["\"one\""], "{len} bytes");
+        assert_eq!(
+            fs::read(folder.log_path()).expect("a log"),
+            after,
+            "{len} bytes"
+        );
+    }
+    // So has who writes.
+    for (text, texts) in [
+        ("two", &["\"one\"", "\"two\""][..]),
+        ("three", &["\"one\"", "\"two\"", "\"three\""]),
+    ] {
+        start_kernel(&folder);
+        let event = NewEvent::text(RtmrIndex::Rtmr3, text);
+        let recorded = folder
+            .log()
+            .extend(&folder, &event, LIMIT)
+            .expect("an extension");
+        assert!(!recorded.gap);
+        assert_eq!(recorded.put_aside, None);
+        assert_eq!(folder.texts(), texts);
+        assert_eq!(folder.replayed().0, Outcome::Holds);
+    }
+}
+
+pub(super) fn other_registers() {
+    // Something else was extended, or nothing was by whose value the boot can be told.
+    for digest in [None, Some(Digest([7; 48]))] {
+        let (_keep, folder) = folder();
+        match digest {
+            None => drop(folder.log().read(&folder, LIMIT, <[u8]>::len)),
+            Some(_) => drop(folder.extend("one")),
+        }
+        start_kernel(&folder);
+        if let Some(digest) = &digest {
+            folder
+                .extend_rtmr(RtmrIndex::Rtmr3, digest)
+                .expect("an extension");
+        }
+        let read = folder.log().read(&folder, LIMIT, <[u8]>::len);
+        assert!(matches!(read, Err(LogError::OtherBoot { .. })), "{read:?}");
+        let event = NewEvent::text(RtmrIndex::Rtmr3, "two");
+        let recorded = folder
+            .log()
+            .extend(&folder, &event, LIMIT)
+            .expect("an extension");
+        assert!(recorded.put_aside.is_some());
+        assert_eq!(folder.texts(), ["\"two\""]);
     }
 }

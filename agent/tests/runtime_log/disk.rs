@@ -7,14 +7,17 @@ use nix::mount::{mount, umount, MsFlags};
 use nix::sched::{unshare, CloneFlags};
 use nix::sys::resource::{setrlimit, Resource, RLIM_INFINITY};
 use nix::sys::signal::{signal, SigHandler, Signal};
-use nix::unistd::{getgid, getuid};
+use nix::unistd::{getgid, getuid, setegid, seteuid};
+use std::fs::Permissions;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::process::{Command, ExitCode};
 use std::{env, fs};
-use tdx_agent::replay::{Logs, Replay};
-use tdx_agent::runtime_log::{LogError, NewEvent, RtmrAccess as _, RuntimeLog};
-use tdx_agent::Outcome;
+use tdx_agent::replay::{Event, Logs, Replay};
+use tdx_agent::runtime_log::{LogError, NewEvent, RtmrAccess, RuntimeLog};
+use tdx_agent::{Error, Outcome};
 use tdx_call::RtmrIndex;
+use tdx_uapi::Digest;
 
 /// Runs something in a process of its own. Returns whether it succeeded, and what it complained of.
 pub(super) fn alone(what: &str) -> (bool, String) {
@@ -60,9 +63,74 @@ pub(super) fn write_to_limits() -> ExitCode {
         let (outcome, why, _) = folder.replayed();
         assert_eq!(outcome, Outcome::Holds, "{more} bytes: {why}");
         assert_eq!(folder.texts(), expected, "{more} bytes");
+        extend_twice(more);
         more += 5;
     }
     assert!(seen.iter().all(|times| *times > 0), "{seen:?}");
+    ExitCode::SUCCESS
+}
+
+/// Registers that something else extends, too, as soon as they are extended.
+struct Twice<'a>(&'a Folder);
+
+impl RtmrAccess for Twice<'_> {
+    fn rtmr(&self, rtmr: RtmrIndex) -> Result<Digest, Error> {
+        self.0.rtmr(rtmr)
+    }
+
+    fn extend_rtmr(&self, rtmr: RtmrIndex, digest: &Digest) -> Result<(), Error> {
+        self.0.extend_rtmr(rtmr, digest)?;
+        self.0.extend_rtmr(rtmr, &Digest([7; 48]))
+    }
+}
+
+/// Extends such registers, with a file that may grow to so many bytes.
+fn extend_twice(more: u64) {
+    let (_keep, folder) = folder();
+    folder.extend("first").expect("an extension");
+    let before = folder.rtmr(RtmrIndex::Rtmr3).expect("a register");
+    let len = fs::metadata(folder.log_path()).expect("a log").len();
+    limit_files(len + more);
+    let event = NewEvent::text(RtmrIndex::Rtmr3, "second");
+    let result = folder.log().extend(&Twice(&folder), &event, LIMIT);
+    limit_files(RLIM_INFINITY);
+    let extended = folder.rtmr(RtmrIndex::Rtmr3).expect("a register") != before;
+    match &result {
+        Ok(recorded) => assert!(extended && recorded.gap, "{more} bytes"),
+        Err(LogError::NotCompleted { .. }) => assert!(extended, "{more} bytes"),
+        Err(LogError::Io { .. }) => assert!(!extended, "{more} bytes"),
+        other => panic!("{more} bytes: {other:?}"),
+    }
+    // The next writer finds it, if it was not noted.
+    let gap = folder.extend("third").expect("an extension");
+    assert!(gap || !extended || result.is_ok(), "{more} bytes");
+    let noted = folder.replayed().2.events.iter().any(Event::is_gap);
+    assert_eq!(noted, extended, "{more} bytes");
+}
+
+/// Is somebody else than whose the log is.
+pub(super) fn be_nobody() -> ExitCode {
+    const NOBODY: u32 = 65534;
+    let (keep, folder) = folder();
+    folder.extend("one").expect("an extension");
+    // Others may look for the log, and for a folder of one.
+    fs::set_permissions(keep.path(), Permissions::from_mode(0o755)).expect("a folder");
+    setegid(NOBODY.into()).expect("another group");
+    seteuid(NOBODY.into()).expect("another user");
+    let missing = RuntimeLog::new(&keep.path().join("folder/log")).expect("this is Linux");
+    let event = NewEvent::text(RtmrIndex::Rtmr3, "two");
+    let results = [
+        folder.log().extend(&folder, &event, LIMIT).map(drop),
+        folder.log().read(&folder, LIMIT, |_| ()),
+        missing.extend(&folder, &event, LIMIT).map(drop),
+    ];
+    seteuid(getuid()).expect("the same user as before");
+    for result in results {
+        assert!(
+            matches!(result, Err(LogError::NoPermission { .. })),
+            "{result:?}"
+        );
+    }
     ExitCode::SUCCESS
 }
 

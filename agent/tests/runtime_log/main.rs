@@ -14,9 +14,10 @@ use nix::fcntl::{Flock, FlockArg};
 use nix::sys::ptrace;
 use nix::sys::signal::Signal;
 use nix::sys::wait::{waitpid, WaitStatus};
-use nix::unistd::Pid;
+use nix::unistd::{getuid, Pid};
+use std::cell::Cell;
 use std::fs::{self, File, OpenOptions};
-use std::os::unix::fs::FileExt as _;
+use std::os::unix::fs::{FileExt as _, PermissionsExt as _};
 use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode, Stdio};
@@ -25,7 +26,7 @@ use std::{env, thread};
 
 use libtest_mimic::{Arguments, Trial};
 use tdx_agent::replay::{Logs, Replay};
-use tdx_agent::runtime_log::{LogError, NewEvent, RtmrAccess, RuntimeLog};
+use tdx_agent::runtime_log::{LogError, NewEvent, Recorded, RtmrAccess, RuntimeLog};
 use tdx_agent::{Error, Outcome, Step};
 use tdx_call::RtmrIndex;
 use tdx_firmware::{HashEngine as _, Sha2};
@@ -49,6 +50,7 @@ fn main() -> ExitCode {
             return disk::own_mounts().map_or(ExitCode::FAILURE, |()| ExitCode::SUCCESS)
         }
         Ok("full disk") => return disk::fill_disk(),
+        Ok("nobody") => return disk::be_nobody(),
         _ => {}
     }
     let test = |name, run: fn()| {
@@ -76,6 +78,19 @@ fn main() -> ExitCode {
             "refused_extension_leaves_a_log_that_replays",
             refused_extension,
         ),
+        test(
+            "failed_extension_is_looked_for_in_the_register",
+            failed_extension,
+        ),
+        test(
+            "extension_whose_value_cannot_be_read_is_recorded",
+            unreadable_value,
+        ),
+        test("log_is_its_owners_alone", owners_alone),
+        test("others_have_no_permission", || {
+            disk::alone_succeeds("nobody")
+        })
+        .with_ignored_flag(!getuid().is_root()),
         test("another_file_is_left_as_it_is", another_file),
         test(
             "registers_of_the_firmware_are_refused",
@@ -93,6 +108,11 @@ fn main() -> ExitCode {
         test(
             "beginning_that_another_boot_did_not_finish_is_no_obstacle",
             boots::unfinished_beginning,
+        ),
+        test("log_goes_on_behind_kexec", boots::kexec),
+        test(
+            "log_of_another_boot_goes_on_with_its_registers_only",
+            boots::other_registers,
         ),
         test("locked_log_is_waited_for_until_the_deadline", locked_log),
     ];
@@ -334,23 +354,49 @@ fn event_that_was_not_extended() {
     );
 }
 
-/// Registers that cannot be extended.
-struct Refusing<'a>(&'a Folder);
+/// Registers that cannot be extended as they should be.
+struct Failing<'a> {
+    folder: &'a Folder,
+    /// What they are extended with in place of that, and then say that they were not.
+    instead: &'a [&'a Digest],
+    /// Whether they can be read after that.
+    readable: bool,
+    tried: Cell<bool>,
+}
 
-impl RtmrAccess for Refusing<'_> {
+impl RtmrAccess for Failing<'_> {
     fn rtmr(&self, rtmr: RtmrIndex) -> Result<Digest, Error> {
-        self.0.rtmr(rtmr)
+        if self.tried.get() && !self.readable {
+            let step = Step::Registers;
+            return Err(Error::NotATd { step });
+        }
+        self.folder.rtmr(rtmr)
     }
 
-    fn extend_rtmr(&self, _: RtmrIndex, _: &Digest) -> Result<(), Error> {
+    fn extend_rtmr(&self, rtmr: RtmrIndex, _: &Digest) -> Result<(), Error> {
+        self.tried.set(true);
+        for digest in self.instead {
+            self.folder.extend_rtmr(rtmr, digest)?;
+        }
         Err(Error::NotATd { step: Step::Extend })
     }
 }
 
+/// Extends such registers.
+fn fail(folder: &Folder, instead: &[&Digest], readable: bool) -> Result<Recorded, LogError> {
+    let registers = Failing {
+        folder,
+        instead,
+        readable,
+        tried: Cell::new(false),
+    };
+    let event = NewEvent::text(RtmrIndex::Rtmr3, "tried");
+    folder.log().extend(&registers, &event, LIMIT)
+}
+
 fn refused_extension() {
     let (_keep, folder) = folder();
-    let event = NewEvent::text(RtmrIndex::Rtmr3, "refused");
-    let result = folder.log().extend(&Refusing(&folder), &event, LIMIT);
+    let result = fail(&folder, &[], true);
     assert!(
         matches!(result, Err(LogError::Access(Error::NotATd { .. }))),
         "{result:?}"
@@ -358,6 +404,71 @@ fn refused_extension() {
     folder.extend("one").expect("an extension");
     assert_eq!(folder.replayed().0, Outcome::Holds);
     assert_eq!(folder.texts(), ["\"one\""]);
+}
+
+fn failed_extension() {
+    let digest = NewEvent::text(RtmrIndex::Rtmr3, "tried").digest;
+    // It happened all the same.
+    let (_keep, one) = folder();
+    let recorded = fail(&one, &[&digest], true).expect("an extension");
+    assert!(!recorded.gap);
+    assert_eq!(one.texts(), ["\"tried\""]);
+    assert_eq!(one.replayed().0, Outcome::Holds);
+
+    // Something else did, or nobody knows: the error is that of the extension.
+    let (_keep, two) = folder();
+    let results = [
+        fail(&two, &[&Digest([7; 48])], true),
+        fail(&two, &[&digest], false),
+        fail(&two, &[], false),
+    ];
+    for result in results {
+        let error = result.expect_err("a failure");
+        assert!(
+            matches!(&error, LogError::NotKnown { source } if source.step() == Step::Extend),
+            "{error:?}"
+        );
+        assert!(!error.to_string().contains("nothing was extended"));
+    }
+    two.extend("one").expect("an extension");
+    assert_eq!(two.texts(), ["\"tried\"", "\"one\""]);
+}
+
+/// Registers that are extended, and cannot be read after that.
+struct Blind<'a>(&'a Folder, Cell<bool>);
+
+impl RtmrAccess for Blind<'_> {
+    fn rtmr(&self, rtmr: RtmrIndex) -> Result<Digest, Error> {
+        if self.1.get() {
+            let step = Step::Registers;
+            return Err(Error::NotATd { step });
+        }
+        self.0.rtmr(rtmr)
+    }
+
+    fn extend_rtmr(&self, rtmr: RtmrIndex, digest: &Digest) -> Result<(), Error> {
+        self.1.set(true);
+        self.0.extend_rtmr(rtmr, digest)
+    }
+}
+
+fn unreadable_value() {
+    let (_keep, folder) = folder();
+    let event = NewEvent::text(RtmrIndex::Rtmr3, "one");
+    let registers = Blind(&folder, Cell::new(false));
+    let result = folder.log().extend(&registers, &event, LIMIT);
+    let error = result.expect_err("a failure");
+    assert!(matches!(error, LogError::NotRead { .. }), "{error:?}");
+    assert!(error.to_string().contains("the register was extended"));
+    assert_eq!(folder.texts(), ["\"one\""]);
+    assert_eq!(folder.replayed().0, Outcome::Holds);
+}
+
+fn owners_alone() {
+    let (_keep, folder) = folder();
+    folder.extend("one").expect("an extension");
+    let mode = |path| fs::metadata(path).expect("a file").permissions().mode() & 0o777;
+    assert_eq!(mode(folder.log_path()), 0o600);
 }
 
 fn another_file() {

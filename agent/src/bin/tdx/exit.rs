@@ -39,6 +39,25 @@ pub(crate) fn known(error: &anyhow::Error) -> Option<&Error> {
     }
 }
 
+/// What an error says. The sources of the library's are in their texts already.
+pub(crate) fn message(error: &anyhow::Error) -> String {
+    if let Some(error) = error.downcast_ref::<LogError>() {
+        return error.to_string();
+    }
+    match known(error) {
+        Some(known) => known.to_string(),
+        None => format!("{error:#}"),
+    }
+}
+
+/// What may help.
+pub(crate) fn advice(error: &anyhow::Error) -> Option<String> {
+    match error.downcast_ref::<LogError>() {
+        Some(error) => error.advice(),
+        None => known(error)?.advice(),
+    }
+}
+
 impl From<Exit> for ExitCode {
     fn from(exit: Exit) -> Self {
         Self::from(exit as u8)
@@ -57,8 +76,10 @@ impl Exit {
 
     /// What an error amounts to.
     pub(crate) fn of(error: &anyhow::Error) -> Self {
-        if let Some(LogError::Locked { .. }) = error.downcast_ref() {
-            return Self::NoAnswer;
+        match error.downcast_ref() {
+            Some(LogError::Locked { .. }) => return Self::NoAnswer,
+            Some(LogError::NoPermission { .. }) => return Self::Unavailable,
+            _ => {}
         }
         match known(error) {
             Some(
@@ -73,6 +94,51 @@ impl Exit {
                 ..
             }) => Self::NoAnswer,
             _ => Self::Failed,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::io;
+
+    fn error() -> Error {
+        Error::NotATd { step: Step::Extend }
+    }
+
+    #[test]
+    fn permission_that_is_missing_for_a_log_is_said_with_advice() {
+        let path = "/run/tdx/runtime.log".into();
+        let error = LogError::NoPermission { path }.into();
+        assert_eq!(Exit::of(&error), Exit::Unavailable);
+        assert!(advice(&error).is_some_and(|advice| advice.contains("root")));
+    }
+
+    #[test]
+    fn nothing_is_said_twice() {
+        let (path, source) = ("log".into(), io::ErrorKind::StorageFull.into());
+        let failed = LogError::Io { path, source };
+        let text = failed.to_string();
+        assert_eq!(message(&failed.into()), text);
+        assert_eq!(
+            message(&LogError::Access(error()).into()),
+            error().to_string()
+        );
+    }
+
+    #[test]
+    fn what_may_have_been_extended_is_not_to_be_tried_again() {
+        let timeout = || Error::Timeout {
+            step: Step::Extend,
+            limit: std::time::Duration::ZERO,
+        };
+        for (error, exit) in [
+            (LogError::Access(timeout()), Exit::NoAnswer),
+            (LogError::NotKnown { source: timeout() }, Exit::Failed),
+            (LogError::NotRead { source: timeout() }, Exit::Failed),
+        ] {
+            assert_eq!(Exit::of(&error.into()), exit);
         }
     }
 }

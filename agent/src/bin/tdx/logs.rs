@@ -111,6 +111,11 @@ impl Options {
         if let Some(path) = self.log.as_deref().or(self.ccel.as_deref()) {
             let bytes = input::read(path)?;
             if self.log.is_some() && bytes.starts_with(b"{") {
+                ensure!(
+                    self.runtime_log.is_none() && self.ima.is_none(),
+                    "{} is evidence, which has its own logs; --runtime-log and --ima do not go with it",
+                    path.display()
+                );
                 return of_evidence_file(path, &bytes);
             }
             let logs = cc_logs(path, bytes)?;
@@ -145,18 +150,16 @@ impl Options {
         };
         let mut found = Found {
             boot,
-            ima: ima(),
+            ima: match &self.ima {
+                Some(path) => Some(input::read(path)?),
+                None => ima(),
+            },
             ..Found::default()
         };
-        let path = match &self.runtime_log {
-            Some(path) => path.as_path(),
-            None => Path::new(RuntimeLog::DEFAULT_PATH),
-        };
-        if path == Path::new("-") || (self.runtime_log.is_none() && !path.exists()) {
+        let Some(path) = runtime_log(self.runtime_log.as_deref())? else {
             found.measured = Some(measured()?);
             return Ok(found);
-        }
-        ensure!(path.exists(), "there is no runtime log {}", path.display());
+        };
         // Under the log's lock, so that nothing is extended in between.
         let read = RuntimeLog::new(path)?.read(td, LIMIT, |bytes| (bytes.to_vec(), measured()));
         match read {
@@ -174,6 +177,19 @@ impl Options {
             Err(error) => return Err(error.into()),
         }
         Ok(found)
+    }
+}
+
+/// Where the runtime log of this TD is, if there is one or one is named; `-` names none.
+pub(crate) fn runtime_log(named: Option<&Path>) -> Result<Option<&Path>> {
+    let default = Path::new(RuntimeLog::DEFAULT_PATH);
+    match named {
+        Some(path) if path == Path::new("-") => Ok(None),
+        Some(path) => {
+            ensure!(path.exists(), "there is no runtime log {}", path.display());
+            Ok(Some(path))
+        }
+        None => Ok(default.exists().then_some(default)),
     }
 }
 
@@ -197,4 +213,18 @@ fn cc_logs(path: &Path, bytes: Vec<u8>) -> Result<CcLogs> {
 /// The list of measured files of this TD, if its kernel has one with SHA-384.
 pub(crate) fn ima() -> Option<Vec<u8>> {
     std::fs::read("/sys/kernel/security/ima/ascii_runtime_measurements_sha384").ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn runtime_log_that_is_named_is_there() {
+        let named = |path| runtime_log(Some(Path::new(path)));
+        assert_eq!(named("-").expect("none"), None);
+        assert_eq!(named("/").expect("a path"), Some(Path::new("/")));
+        let error = named("/nonexistent/log").expect_err("a mistake");
+        assert!(error.to_string().contains("/nonexistent/log"), "{error}");
+    }
 }

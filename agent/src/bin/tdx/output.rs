@@ -3,15 +3,14 @@
 //! Where text and JSON go.
 
 use crate::exit;
-use anstream::eprintln;
 use anyhow::{Context as _, Result};
 use clap::builder::styling::{AnsiColor, Style};
 use serde::Serialize;
 use serde_json::json;
+use std::fs;
 use std::io::{self, ErrorKind, IsTerminal as _, Write as _};
 use std::path::Path;
-use std::{fs, process};
-use tdx_agent::Error;
+use tdx_agent::visible;
 
 /// Text or JSON, as the command line says. Colour is for terminals only.
 #[derive(Clone, Copy, Debug)]
@@ -68,43 +67,56 @@ impl Output {
 
     /// Says something on standard error that is no failure.
     pub(crate) fn note(&self, text: &str) {
-        if self.json {
-            eprintln!("{}", json!({ "note": text }));
-        } else {
-            eprintln!("{HEADING}note:{HEADING:#} {text}");
-        }
+        let text = lines(text);
+        complain(&match self.json {
+            true => json!({ "note": text }).to_string(),
+            false => format!("{HEADING}note:{HEADING:#} {text}"),
+        });
     }
 
     /// Says on standard error what failed, and what may help.
     pub(crate) fn error(&self, error: &anyhow::Error) {
-        let known = exit::known(error);
-        let advice = known.and_then(Error::advice);
-        // The sources of ours are in their texts already.
-        let message = match known {
-            Some(known) => known.to_string(),
-            None => format!("{error:#}"),
-        };
+        let advice = exit::advice(error).map(|advice| lines(&advice));
+        let message = lines(&exit::message(error));
         if self.json {
-            let step = known.map(|error| error.step().to_string());
-            eprintln!(
-                "{}",
-                json!({ "error": message, "step": step, "advice": advice })
-            );
+            let step = exit::known(error).map(|error| error.step().to_string());
+            complain(&json!({ "error": message, "step": step, "advice": advice }).to_string());
             return;
         }
-        eprintln!("{BAD}error:{BAD:#} {message}");
+        complain(&format!("{BAD}error:{BAD:#} {message}"));
         if let Some(advice) = advice {
-            eprintln!("{HEADING}try:{HEADING:#} {advice}");
+            complain(&format!("{HEADING}try:{HEADING:#} {advice}"));
         }
     }
+}
+
+/// Text in which nothing is invisible but line ends, which some errors have: what is wrong in a policy is shown in it.
+fn lines(text: &str) -> String {
+    let lines: Vec<_> = text.split('\n').map(visible).collect();
+    lines.join("\n")
+}
+
+/// Writes a line to standard error. If nobody reads that, nobody can be told.
+fn complain(line: &str) {
+    let _ = writeln!(anstream::stderr(), "{line}");
 }
 
 /// Writes text to standard output, without colours where that is no terminal.
 fn write(text: &[u8]) -> Result<()> {
     let mut out = anstream::stdout().lock();
     match out.write_all(text).and_then(|()| out.flush()) {
-        // Whoever reads has seen enough.
-        Err(error) if error.kind() == ErrorKind::BrokenPipe => process::exit(0),
+        // Whoever reads has seen enough. The exit status says the rest.
+        Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(()),
         result => result.context("writing to standard output"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::lines;
+
+    #[test]
+    fn text_of_others_has_lines_and_no_commands() {
+        assert_eq!(lines("a\u{1b}[2K\r\nb"), "a\\u{1b}[2K\\u{d}\nb");
     }
 }

@@ -42,7 +42,7 @@ enum Action {
     },
     /// Check this TD, or a TDREPORT, Quote or evidence, against a policy; signatures and TCB are `tdx verify`'s
     ///
-    /// Where there are logs, and events in the policy, those are checked, too.
+    /// Events in the policy are checked, too, where there are logs. Where there are none, they fail if the policy has no value of their register.
     Check {
         /// The policy
         #[arg(value_name = "POLICY")]
@@ -101,10 +101,12 @@ impl Options {
                 let policy = read(policy)?;
                 let (measured, found) = find(output, from.as_deref(), logs)?;
                 let mut claims = policy.claims(&measured);
-                if found.has_logs() && !policy.td.events.is_empty() {
-                    let replay = found.replay()?;
-                    claims.extend(replay.claims(&measured.rtmr));
-                    claims.extend(policy.event_claims(&replay));
+                if !policy.td.events.is_empty() {
+                    let replay = found.has_logs().then(|| found.replay()).transpose()?;
+                    if let Some(replay) = &replay {
+                        claims.extend(replay.claims(&measured.rtmr));
+                    }
+                    claims.extend(policy.event_claims(replay.as_ref(), &measured));
                 }
                 let holds = claims.iter().all(|claim| claim.outcome != Outcome::Fails);
                 output.print(&json!({ "holds": holds, "claims": claims }), || {

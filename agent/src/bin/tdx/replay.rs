@@ -55,7 +55,7 @@ impl Options {
             if let Some(path) = &self.policy {
                 let policy = crate::policy::read(path)?;
                 claims.extend(policy.claims(measured));
-                claims.extend(policy.event_claims(&replay));
+                claims.extend(policy.event_claims(Some(&replay), measured));
             }
         }
         if let Some(path) = &self.html {

@@ -11,7 +11,7 @@ use serde_json::json;
 use std::env;
 use std::path::PathBuf;
 use std::time::{Duration, SystemTime};
-use tdx_agent::fetch::{self, Cache, PlatformKind, Service};
+use tdx_agent::fetch::{self, Cache, NoPlatform, PlatformKind, Service};
 use tdx_agent::replay::{Logs, Replay};
 use tdx_agent::verify::{Collateral, Expectations, TrustedRoot, Verdict, Verifier};
 use tdx_agent::{Claim, Evidence, Measured, Outcome, Policy};
@@ -65,7 +65,7 @@ struct Expected {
     #[arg(long)]
     allow_service_td: bool,
 
-    /// Accept that the logs do not tell everything that this register was extended with
+    /// Accept that the logs do not tell everything that this register was extended with. If they do not, expected events of it are unchecked
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u8).range(0..4))]
     unlogged: Vec<u8>,
 }
@@ -121,20 +121,25 @@ impl Options {
             reportdata: self.reportdata.get()?,
         };
         let verifier = Verifier::new(self.trust.root()?);
-        let mut verdict = match tdx_uapi::quote::Quote::parse(&quote) {
-            // Nothing is fetched for what is no Quote.
-            Err(error) => Verdict::no_quote(error),
-            Ok(_) => {
-                let collateral = self.trust.collateral(&quote)?;
-                if let Some(path) = &self.trust.save_collateral {
-                    output.write_file(path, collateral.to_json().as_bytes())?;
+        let mut verdict = match verifier.without_collateral(&quote) {
+            // Nothing is fetched for what is no Quote of a platform below the root.
+            Some(refused) => refused,
+            None => match self.trust.collateral(&quote)? {
+                Err(error) => Verdict::no_platform(error),
+                Ok(collateral) => {
+                    if let Some(path) = &self.trust.save_collateral {
+                        output.write_file(path, collateral.to_json().as_bytes())?;
+                    }
+                    verifier.verify(&quote, &collateral, &expected, self.trust.now())
                 }
-                verifier.verify(&quote, &collateral, &expected, self.trust.now())
-            }
+            },
         };
-        if let (Some(evidence), Some(td)) = (&evidence, &verdict.td) {
-            let logs = self.expected.logs(evidence, td, &expected.policy)?;
-            verdict.claims.extend(logs);
+        if let Some(td) = &verdict.td {
+            let claims = match &evidence {
+                Some(evidence) => self.expected.logs(evidence, td, &expected.policy)?,
+                None => expected.policy.event_claims(None, td),
+            };
+            verdict.claims.extend(claims);
         }
         let holds = verdict.holds();
         let mut json = json!(verdict);
@@ -176,7 +181,7 @@ impl Expected {
                 claim.outcome = Outcome::Unchecked;
             }
         }
-        claims.extend(policy.event_claims(&replay));
+        claims.extend(policy.event_claims(Some(&replay), td));
         Ok(claims)
     }
 
@@ -222,23 +227,30 @@ impl Trust {
         }
     }
 
-    fn collateral(&self, quote: &[u8]) -> Result<Collateral> {
+    /// The collateral for a Quote, unless that does not say which.
+    fn collateral(&self, quote: &[u8]) -> Result<Result<Collateral, NoPlatform>> {
         if let Some(path) = &self.collateral {
-            return Collateral::from_json(&input::read(path)?)
-                .with_context(|| path.display().to_string());
+            let collateral = Collateral::from_json(&input::read(path)?)
+                .with_context(|| path.display().to_string())?;
+            return Ok(Ok(collateral));
         }
         ensure!(
             self.pccs.starts_with("https://") || self.pccs.starts_with("http://"),
             "--pccs {}: expected an address that begins with https:// or http://",
             self.pccs
         );
-        let kind = PlatformKind::of(quote)?;
+        let kind = match PlatformKind::of(quote) {
+            Ok(kind) => kind,
+            Err(error) => return Ok(Err(error)),
+        };
         let service = Service::at(&self.pccs, FETCH_LIMIT);
         let folder = self.cache.clone().or_else(cache_folder);
         let folder = folder.ok_or_else(|| {
             anyhow!("neither XDG_CACHE_HOME nor HOME is set, so there is no cache folder; name one with --cache")
         })?;
-        Ok(Cache::new(&folder, self.max_age.into()).collateral(&service, &kind)?)
+        Ok(Ok(
+            Cache::new(&folder, self.max_age.into()).collateral(&service, &kind)?
+        ))
     }
 }
 
