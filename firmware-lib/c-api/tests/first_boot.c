@@ -85,10 +85,11 @@ int main(void)
 	CHECK(tdx_measure_cfv(&measurement, separator, 48, NULL, 0xffc00000) == TDX_LOGGED);
 	for (variable = 0; variable < 5; variable++)
 		CHECK(tdx_measure_secure_boot_variable(&measurement, variable, NULL, 0) == TDX_LOGGED);
-	CHECK(tdx_measure_secure_boot_variable(&measurement, 5, NULL, 0) == TDX_INVALID);
+	CHECK(tdx_measure_secure_boot_variable(&measurement, 5, separator, 48) == TDX_LOGGED);
+	CHECK(tdx_measure_secure_boot_variable(&measurement, 6, NULL, 0) == TDX_INVALID);
 	CHECK(tdx_measure_separator(&measurement, 0) == TDX_LOGGED);
 	CHECK(tdx_measure_separator(&measurement, 4) == TDX_INVALID);
-	CHECK(!memcmp(extended[7].digest, separator, 48));
+	CHECK(!memcmp(extended[8].digest, separator, 48));
 	CHECK(tdx_measure_acpi_blob(&measurement, separator, 4) == TDX_LOGGED);
 	CHECK(tdx_measure_boot_variable(&measurement, boot_order, 9, separator, 2) == TDX_LOGGED);
 	CHECK(tdx_measure_action(&measurement, (const uint8_t *)"action", 6) == TDX_LOGGED);
