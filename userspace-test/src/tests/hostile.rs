@@ -3,6 +3,7 @@
 //! A host that answers badly: every time there is the error that the documentation promises, and the next honest answer
 //! is taken.
 
+use super::concurrency::at_once;
 use super::quotes::assert_carries;
 use crate::device::{random_reportdata, Device, NODE};
 use crate::emulation::Emulation;
@@ -32,6 +33,10 @@ pub(super) const TESTS: &[Test] = &[
     test!(silence_is_etimedout_and_costs_a_buffer_only).only(&[Driver::Rust]),
     test!(silence_sixteen_times_is_ebusy_until_the_driver_is_loaded_anew).only(&[Driver::Rust]),
     test!(late_answers_bring_the_buffers_back).only(&[Driver::Rust]),
+    test!(memory_that_cannot_be_shared_any_more_leaves_the_first_buffer).only(&[Driver::Rust]),
+    test!(memory_that_cannot_be_shared_has_requests_wait_for_each_other)
+        .only(&[Driver::Rust])
+        .kernel_warns(),
 ];
 
 /// Asserts that an honest host is served as ever.
@@ -253,6 +258,39 @@ fn late_answers_bring_the_buffers_back(options: &Options) -> Result<()> {
         assert_works(&emulation)?;
     }
     assert_eq!(buffers(&device)?, [3, 0, 0]);
+    drop(device);
+    module.reload_with(c"")
+}
+
+/// As where the TD's memory is in pieces that are too small: what the driver shares when it is loaded is enough.
+fn memory_that_cannot_be_shared_any_more_leaves_the_first_buffer(options: &Options) -> Result<()> {
+    let emulation = Emulation::required()?;
+    Module::find(options)?.reload_with(c"")?;
+    let device = Device::open(NODE)?;
+    assert_eq!(buffers(&device)?, [1, 0, 0]);
+    emulation.refuse_calls(Vmcall::MAP_GPA, VmcallStatus::INVALID_OPERAND, None);
+    assert_works(&emulation)?;
+    assert_eq!(buffers(&device)?, [1, 0, 0]);
+    Ok(())
+}
+
+fn memory_that_cannot_be_shared_has_requests_wait_for_each_other(options: &Options) -> Result<()> {
+    let emulation = Emulation::required()?;
+    let module = Module::find(options)?;
+    module.reload_with(c"")?;
+    let device = Device::open(NODE)?;
+    emulation.slow_quotes_down(Duration::from_millis(500));
+    emulation.refuse_calls(Vmcall::MAP_GPA, VmcallStatus::INVALID_OPERAND, None);
+    at_once(3, |_| {
+        let reportdata = random_reportdata()?;
+        assert_carries(&quote(&device, &reportdata)??, &reportdata);
+        Ok(())
+    })?;
+    emulation.mend();
+    let [all, unanswered, lost] = buffers(&device)?;
+    assert_eq!((all, unanswered), (1, 0));
+    // Who waits has tried once to have a buffer of his own.
+    assert!((1..=2).contains(&lost), "{lost} are lost");
     drop(device);
     module.reload_with(c"")
 }
