@@ -74,7 +74,8 @@ const _: () = {
 };
 
 extern "C" {
-    /// Makes `ops` the provider. Fails with `EBUSY` if there is one already.
+    /// Makes `ops` the provider. Fails with `EBUSY` if there is one already, or an entry that was made
+    /// when there was another.
     fn tsm_report_register(ops: *const TsmReportOps, data: *mut c_void) -> c_int;
 
     /// Ends that, after all calls of `ops` have returned.
@@ -120,14 +121,17 @@ impl<T: Provider> Registration<T> {
     ///
     /// # Errors
     ///
-    /// `EBUSY` if there is another.
+    /// `EBUSY` if there is another, or an entry that was made when there was.
     pub(crate) fn new(provider: Arc<T>) -> Result<Self> {
         let ops = &Self::OPS;
         let data = Arc::as_ptr(&provider).cast_mut().cast();
         // SAFETY: The structure has static lifetime, and its functions take the data for what it is.
         // That lives until `drop` has unregistered them.
         to_result(unsafe { tsm_report_register(ops, data) }).inspect_err(|_| {
-            pr_err!("there is another provider of attestation reports (configfs-tsm)\n");
+            pr_err!(
+                "there is another provider of attestation reports, or an entry in \
+                 /sys/kernel/config/tsm/report that is to be removed first\n"
+            );
         })?;
         // INVARIANT: Just done.
         Ok(Self {
