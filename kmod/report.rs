@@ -34,7 +34,8 @@ use tdx_uapi::{
 
 /// How often the TDX module is asked without a break while it says that it is busy.
 ///
-/// It is for some microseconds, while another vCPU extends an RTMR.
+/// It is for some microseconds, while another vCPU extends an RTMR. Who extends one finds it busy
+/// while another vCPU gets a report, too.
 const ATTEMPTS: u32 = 64;
 
 /// How often that is done, with a sleep of some milliseconds in between, before it has failed.

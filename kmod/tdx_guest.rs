@@ -78,9 +78,8 @@ struct TdxGuest {
     #[pin]
     linux_node: OpenerNode,
 
-    /// `/dev/tdx-guest`, as the driver of TDX 1.0 had it.
-    #[pin]
-    node: OpenerNode,
+    /// `/dev/tdx-guest`, as the driver of TDX 1.0 had it, if it could be registered.
+    node: Option<Pin<KBox<OpenerNode>>>,
 
     /// The provider of attestation reports.
     tsm: Registration<Quotes>,
@@ -97,12 +96,16 @@ impl Provider for Quotes {
 /// The name of the driver in C, of its device and of its provider.
 const LINUX_NAME: &CStr = c"tdx_guest";
 
+/// The name of the device of the driver of TDX 1.0.
+const NAME: &CStr = c"tdx-guest";
+
 impl kernel::InPlaceModule for TdxGuest {
     fn init(_module: &'static ThisModule) -> impl PinInit<Self, Error> {
         pin_init::pin_init_scope(|| {
             let tdx = cpu::td()?;
             // Nothing has happened yet where the driver in C is there already.
             device::ensure_free(LINUX_NAME)?;
+            device::ensure_free(NAME)?;
             // Linux 7.3 gives the value, releases before it a reference.
             let timeout = *Borrow::<u32>::borrow(&module_parameters::quote_timeout_ms.value());
             let quotes = Arc::pin_init(Quotes::new(tdx, timeout), GFP_KERNEL)?;
@@ -111,10 +114,14 @@ impl kernel::InPlaceModule for TdxGuest {
             let shared = Shared { quotes, registers };
             Ok(try_pin_init!(Self {
                 tsm: Registration::new(provider)?,
-                // A node may be opened as soon as it is registered, and an open file keeps the module
-                // loaded. So what can fail comes before.
+                // A node may be opened as soon as it is registered. An open file keeps the module loaded,
+                // but not one whose loading fails: once there is a node, nothing may fail.
                 linux_node <- OpenerNode::register(LINUX_NAME, shared.clone()),
-                node <- OpenerNode::register(c"tdx-guest", shared),
+                node: KBox::pin_init(OpenerNode::register(NAME, shared), GFP_KERNEL)
+                    .inspect_err(|error| {
+                        pr_warn!("there is /dev/tdx_guest, but no /dev/tdx-guest: {error:?}\n");
+                    })
+                    .ok(),
             }))
         })
     }

@@ -3,7 +3,8 @@
 //! The provider of attestation reports, `/sys/kernel/config/tsm/report`.
 //!
 //! C header: `include/linux/tsm.h`. The structures are declared here, because the kernel's Rust
-//! bindings do not have them; `layout.c` has the C compiler compare them.
+//! bindings do not have them; `layout.c` has the C compiler compare them. Those that callbacks get a
+//! pointer to have C's names: a kernel with CFI refuses to call a function whose type has others.
 
 use kernel::{
     error::{
@@ -37,7 +38,7 @@ const INBLOB_MAX: usize = 64;
 
 /// C's `struct tsm_report`: that, and the report.
 #[repr(C)]
-struct TsmReport {
+struct tsm_report {
     desc: TsmReportDesc,
     outblob_len: usize,
     outblob: *mut u8,
@@ -52,7 +53,7 @@ struct TsmReport {
 struct TsmReportOps {
     name: *const c_char,
     privlevel_floor: c_uint,
-    report_new: unsafe extern "C" fn(report: *mut TsmReport, data: *mut c_void) -> c_int,
+    report_new: unsafe extern "C" fn(report: *mut tsm_report, data: *mut c_void) -> c_int,
     report_attr_visible: extern "C" fn(n: c_int) -> bool,
     report_bin_attr_visible: extern "C" fn(n: c_int) -> bool,
 }
@@ -63,9 +64,9 @@ const _: () = {
     assert!(offset_of!(TsmReportDesc, inblob_len) == 8);
     assert!(offset_of!(TsmReportDesc, inblob) == 16);
     assert!(size_of::<TsmReportDesc>() == 112);
-    assert!(offset_of!(TsmReport, outblob_len) == 112);
-    assert!(offset_of!(TsmReport, outblob) == 120);
-    assert!(size_of::<TsmReport>() == 160);
+    assert!(offset_of!(tsm_report, outblob_len) == 112);
+    assert!(offset_of!(tsm_report, outblob) == 120);
+    assert!(size_of::<tsm_report>() == 160);
     assert!(offset_of!(TsmReportOps, report_new) == 16);
     assert!(offset_of!(TsmReportOps, report_attr_visible) == 24);
     assert!(offset_of!(TsmReportOps, report_bin_attr_visible) == 32);
@@ -73,7 +74,8 @@ const _: () = {
 };
 
 extern "C" {
-    /// Makes `ops` the provider. Fails with `EBUSY` if there is one already.
+    /// Makes `ops` the provider. Fails with `EBUSY` if there is one already, or an entry that was made
+    /// when there was another.
     fn tsm_report_register(ops: *const TsmReportOps, data: *mut c_void) -> c_int;
 
     /// Ends that, after all calls of `ops` have returned.
@@ -119,14 +121,17 @@ impl<T: Provider> Registration<T> {
     ///
     /// # Errors
     ///
-    /// `EBUSY` if there is another.
+    /// `EBUSY` if there is another, or an entry that was made when there was.
     pub(crate) fn new(provider: Arc<T>) -> Result<Self> {
         let ops = &Self::OPS;
         let data = Arc::as_ptr(&provider).cast_mut().cast();
         // SAFETY: The structure has static lifetime, and its functions take the data for what it is.
         // That lives until `drop` has unregistered them.
         to_result(unsafe { tsm_report_register(ops, data) }).inspect_err(|_| {
-            pr_err!("there is another provider of attestation reports (configfs-tsm)\n");
+            pr_err!(
+                "there is another provider of attestation reports, or an entry in \
+                 /sys/kernel/config/tsm/report that is to be removed first\n"
+            );
         })?;
         // INVARIANT: Just done.
         Ok(Self {
@@ -141,7 +146,7 @@ impl<T: Provider> Registration<T> {
     ///
     /// `report` is one that nobody else accesses meanwhile and that has no blobs, and `data` is what
     /// was registered.
-    unsafe extern "C" fn report_new(report: *mut TsmReport, data: *mut c_void) -> c_int {
+    unsafe extern "C" fn report_new(report: *mut tsm_report, data: *mut c_void) -> c_int {
         // SAFETY: `data` comes from the `Arc` of the registration, which unregisters before it drops.
         let provider = unsafe { &*data.cast_const().cast::<T>() };
         // SAFETY: The caller has it to himself, and hands it to us.

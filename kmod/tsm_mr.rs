@@ -3,7 +3,8 @@
 //! Measurement registers in sysfs, in the folder `measurements` of a device.
 //!
 //! C header: `include/linux/tsm-mr.h`. The structures are declared here, because the kernel's Rust
-//! bindings do not have them; `layout.c` has the C compiler compare them.
+//! bindings do not have them; `layout.c` has the C compiler compare them. Those that callbacks get a
+//! pointer to have C's names: a kernel with CFI refuses to call a function whose type has others.
 
 use crate::device::Attributes;
 use core::{
@@ -31,7 +32,7 @@ use tdx_uapi::DIGEST_LEN;
 
 /// C's `struct tsm_measurement_register`: a register.
 #[repr(C)]
-struct TsmMeasurementRegister {
+struct tsm_measurement_register {
     mr_name: *const c_char,
     mr_value: *mut c_void,
     mr_size: u32,
@@ -56,13 +57,13 @@ const LIVE: u32 = 8;
 
 /// C's `struct tsm_measurements`: all registers.
 #[repr(C)]
-struct TsmMeasurements {
-    mrs: *const TsmMeasurementRegister,
+struct tsm_measurements {
+    mrs: *const tsm_measurement_register,
     nr_mrs: usize,
-    refresh: unsafe extern "C" fn(tm: *const TsmMeasurements) -> c_int,
+    refresh: unsafe extern "C" fn(tm: *const tsm_measurements) -> c_int,
     write: unsafe extern "C" fn(
-        tm: *const TsmMeasurements,
-        mr: *const TsmMeasurementRegister,
+        tm: *const tsm_measurements,
+        mr: *const tsm_measurement_register,
         data: *const u8,
     ) -> c_int,
 }
@@ -70,20 +71,20 @@ struct TsmMeasurements {
 // What `layout.c` says in C.
 const _: () = {
     use core::mem::offset_of;
-    assert!(offset_of!(TsmMeasurementRegister, mr_value) == 8);
-    assert!(offset_of!(TsmMeasurementRegister, mr_size) == 16);
-    assert!(offset_of!(TsmMeasurementRegister, mr_flags) == 20);
-    assert!(offset_of!(TsmMeasurementRegister, mr_hash) == 24);
-    assert!(size_of::<TsmMeasurementRegister>() == 32);
-    assert!(offset_of!(TsmMeasurements, nr_mrs) == 8);
-    assert!(offset_of!(TsmMeasurements, refresh) == 16);
-    assert!(offset_of!(TsmMeasurements, write) == 24);
-    assert!(size_of::<TsmMeasurements>() == 32);
+    assert!(offset_of!(tsm_measurement_register, mr_value) == 8);
+    assert!(offset_of!(tsm_measurement_register, mr_size) == 16);
+    assert!(offset_of!(tsm_measurement_register, mr_flags) == 20);
+    assert!(offset_of!(tsm_measurement_register, mr_hash) == 24);
+    assert!(size_of::<tsm_measurement_register>() == 32);
+    assert!(offset_of!(tsm_measurements, nr_mrs) == 8);
+    assert!(offset_of!(tsm_measurements, refresh) == 16);
+    assert!(offset_of!(tsm_measurements, write) == 24);
+    assert!(size_of::<tsm_measurements>() == 32);
 };
 
 extern "C" {
     /// Makes the `struct attribute_group` for `tm`, or returns an error pointer.
-    fn tsm_mr_create_attribute_group(tm: *const TsmMeasurements) -> *mut c_void;
+    fn tsm_mr_create_attribute_group(tm: *const tsm_measurements) -> *mut c_void;
 
     /// Frees it, which nobody may use any more.
     fn tsm_mr_free_attribute_group(group: *const c_void);
@@ -151,10 +152,10 @@ pub(crate) struct Registers<T: Measured<N>, const N: usize> {
     values: UnsafeCell<[Value; N]>,
 
     /// The registers for C.
-    mrs: [TsmMeasurementRegister; N],
+    mrs: [tsm_measurement_register; N],
 
     /// All of this for C.
-    tm: TsmMeasurements,
+    tm: tsm_measurements,
 
     /// The attributes.
     attributes: Attributes,
@@ -183,7 +184,7 @@ impl<T: Measured<N>, const N: usize> Registers<T, N> {
             mrs: {
                 // SAFETY: `this` is where the object comes to be.
                 let values = unsafe { &raw mut (*this.as_ptr()).values }.cast::<Value>();
-                array::from_fn(|number| TsmMeasurementRegister {
+                array::from_fn(|number| tsm_measurement_register {
                     mr_name: T::REGISTERS[number].name.as_char_ptr(),
                     mr_value: values.wrapping_add(number).cast(),
                     mr_size: DIGEST_LEN as u32,
@@ -191,7 +192,7 @@ impl<T: Measured<N>, const N: usize> Registers<T, N> {
                     mr_hash: HASH_ALGO_SHA384,
                 })
             },
-            tm: TsmMeasurements {
+            tm: tsm_measurements {
                 // SAFETY: `this` is where the object comes to be.
                 mrs: unsafe { &raw const (*this.as_ptr()).mrs }.cast(),
                 nr_mrs: N,
@@ -254,7 +255,7 @@ impl<T: Measured<N>, const N: usize> Registers<T, N> {
     /// # Safety
     ///
     /// `tm` is the field of a `Self`, and nobody else accesses its values meanwhile.
-    unsafe extern "C" fn refresh(tm: *const TsmMeasurements) -> c_int {
+    unsafe extern "C" fn refresh(tm: *const tsm_measurements) -> c_int {
         // SAFETY: By the first requirement above.
         let this = unsafe { &*container_of!(tm, Self, tm) };
         // SAFETY: By the second one.
@@ -269,8 +270,8 @@ impl<T: Measured<N>, const N: usize> Registers<T, N> {
     /// `tm` is the field of a `Self`, `mr` points to one of its registers, and `data` to as many bytes
     /// as that has.
     unsafe extern "C" fn write(
-        tm: *const TsmMeasurements,
-        mr: *const TsmMeasurementRegister,
+        tm: *const tsm_measurements,
+        mr: *const tsm_measurement_register,
         data: *const u8,
     ) -> c_int {
         // SAFETY: By the first requirement above.

@@ -105,7 +105,8 @@ impl SharedBuffer {
         &self.pages
     }
 
-    /// Writes a request, all but its status.
+    /// Writes a request, all but its status. Nothing is left of what was there: a host that says that
+    /// its answer is longer than it is would have the rest go to who asked, and it may be another's.
     ///
     /// # Errors
     ///
@@ -120,6 +121,7 @@ impl SharedBuffer {
             in_len: data.len() as u32,
             out_len: 0,
         };
+        self.clear();
         self.write(0, header.as_bytes());
         self.write(TdxQuoteHdr::LEN, data);
         Ok(())
@@ -156,8 +158,8 @@ impl SharedBuffer {
     fn status_word(&self) -> &Atomic<u64> {
         const AT: usize = core::mem::offset_of!(TdxQuoteHdr, status);
         // SAFETY: The word is in the buffer, and aligned to its size. In the TD all accesses to it but
-        // those of `write` are atomic, and while that runs nobody else has the buffer. What the host
-        // does is done by another machine: it can give the load any value, and does no more.
+        // those of `write_request` are atomic, and while that runs nobody else has the buffer. What the
+        // host does is done by another machine: it can give the load any value, and does no more.
         unsafe { Atomic::from_ptr(self.start.as_ptr().byte_add(AT).cast()) }
     }
 
@@ -182,6 +184,16 @@ impl SharedBuffer {
         // buffer.
         unsafe { bytes.inc_len(len) };
         Ok(bytes)
+    }
+
+    /// Writes zero everywhere, in words: there are many bytes.
+    fn clear(&self) {
+        let start = self.start.as_ptr().cast::<u64>();
+        for word in 0..Self::LEN / size_of::<u64>() {
+            // SAFETY: The word is in the buffer, and aligned to its size. What the host does at the same
+            // time harms nobody.
+            unsafe { start.wrapping_add(word).write_volatile(0) };
+        }
     }
 
     /// Writes `bytes` at offset `at`.

@@ -2,9 +2,12 @@
 
 //! The buffers that there are.
 //!
-//! Sharing memory is slow, so that what was shared is kept. A buffer with a request that nobody waits
-//! for any more, but that the host has not answered either, is the host's. It comes back when the
-//! host answers at last, and is not missed until then: there are others.
+//! Sharing memory is slow, so that what was shared is kept. The first buffer is made at once: later
+//! the TD's memory may be in pieces that are too small.
+//!
+//! A buffer with a request that nobody waits for any more, but that the host has not answered
+//! either, is the host's. It comes back when the host answers at last, and is not missed until then:
+//! there are others.
 
 use super::{
     buffer::SharedBuffer,
@@ -53,14 +56,10 @@ pub(crate) struct Counts {
 }
 
 impl Pool {
-    /// A pool without buffers.
+    /// A pool with one buffer, or none if that cannot be had now.
     pub(super) fn new() -> impl PinInit<Self, Error> {
         try_pin_init!(Self {
-            shelf <- new_mutex!(Shelf {
-                idle: KVec::with_capacity(MAX, GFP_KERNEL)?,
-                used: 0,
-                lost: 0,
-            }, "tdx_guest::Pool"),
+            shelf <- new_mutex!(Shelf::new()?, "tdx_guest::Pool"),
         })
     }
 
@@ -68,38 +67,42 @@ impl Pool {
     ///
     /// # Errors
     ///
-    /// `EBUSY` if there is nobody to wait for: the host has them all. `ENOMEM`; those of
-    /// [`Wait::pause`].
+    /// If there is nobody to wait for, `EBUSY` where the host has them all, and `ENOMEM` where another
+    /// could not be made; those of [`Wait::pause`].
     pub(super) fn take(&self, wait: &Wait) -> Result<SharedBuffer> {
+        // One attempt at making another is enough: each that fails takes time, and may lose memory.
+        let mut failed = false;
         loop {
-            {
-                let mut shelf = self.shelf.lock();
-                if let Some(index) = shelf.idle.iter().position(is_free) {
-                    let last = shelf.idle.len() - 1;
-                    shelf.idle.swap(index, last);
-                    if let Some(buffer) = shelf.idle.pop() {
-                        shelf.used += 1;
-                        return Ok(buffer);
-                    }
-                }
-                if shelf.used + shelf.lost + shelf.idle.len() < MAX {
-                    shelf.used += 1;
-                    break;
-                }
-                if shelf.used == 0 {
-                    return Err(EBUSY);
-                }
+            let mut shelf = self.shelf.lock();
+            if let Some(buffer) = shelf.take_free() {
+                return Ok(buffer);
             }
+            if !failed && shelf.used + shelf.lost + shelf.idle.len() < MAX {
+                shelf.used += 1;
+                drop(shelf);
+                match self.make() {
+                    Some(buffer) => return Ok(buffer),
+                    None => failed = true,
+                }
+                continue;
+            }
+            if shelf.used == 0 {
+                return Err(if failed { ENOMEM } else { EBUSY });
+            }
+            drop(shelf);
             wait.pause()?;
         }
+    }
 
+    /// Makes a buffer for one that counts as used already. If that fails, it no longer does.
+    fn make(&self) -> Option<SharedBuffer> {
         let buffer = SharedBuffer::new();
         if !matches!(buffer, Ok(Some(_))) {
             let mut shelf = self.shelf.lock();
             shelf.used -= 1;
             shelf.lost += usize::from(buffer.is_ok());
         }
-        buffer?.ok_or(ENOMEM)
+        buffer.ok().flatten()
     }
 
     /// Puts a buffer back.
@@ -118,6 +121,34 @@ impl Pool {
             unanswered: shelf.idle.iter().filter(|buffer| !is_free(buffer)).count(),
             lost: shelf.lost,
         }
+    }
+}
+
+impl Shelf {
+    /// A shelf with one buffer, or none if that cannot be had now.
+    fn new() -> Result<Self> {
+        let mut idle = KVec::with_capacity(MAX, GFP_KERNEL)?;
+        let buffer = SharedBuffer::new();
+        let lost = usize::from(matches!(buffer, Ok(None)));
+        if let Ok(Some(buffer)) = buffer {
+            // There is a place for it.
+            let _ = idle.push_within_capacity(buffer);
+        }
+        Ok(Self {
+            idle,
+            used: 0,
+            lost,
+        })
+    }
+
+    /// Takes a buffer that is free, if there is one.
+    fn take_free(&mut self) -> Option<SharedBuffer> {
+        let index = self.idle.iter().position(is_free)?;
+        let last = self.idle.len() - 1;
+        self.idle.swap(index, last);
+        let buffer = self.idle.pop()?;
+        self.used += 1;
+        Some(buffer)
     }
 }
 

@@ -3,6 +3,7 @@
 //! A host that answers badly: every time there is the error that the documentation promises, and the next honest answer
 //! is taken.
 
+use super::concurrency::at_once;
 use super::quotes::assert_carries;
 use crate::device::{random_reportdata, Device, NODE};
 use crate::emulation::Emulation;
@@ -10,7 +11,7 @@ use crate::harness::{test, Test};
 use crate::kernel_log::KernelLog;
 use crate::module::Module;
 use crate::options::{Driver, Options};
-use crate::quote::{quote, Request};
+use crate::quote::{message, quote, Request};
 use crate::tsm;
 use anyhow::{Context, Result};
 use nix::errno::Errno;
@@ -21,18 +22,31 @@ use std::time::{Duration, Instant};
 use tdx_call::{Vmcall, VmcallStatus};
 use tdx_module::QuoteBehaviour;
 use tdx_uapi::ioctl::TDX_CMD_GET_QUOTE;
-use tdx_uapi::{quote_reportdata, QuoteStatus};
+use tdx_uapi::{quote_reportdata, QuoteStatus, TDREPORT_LEN};
 
 pub(super) const TESTS: &[Test] = &[
     test!(answers_that_are_none_are_errors).only(&[Driver::Rust]),
     test!(statuses_reach_the_caller_of_the_ioctl_and_are_eio_in_configfs).only(&[Driver::Rust]),
     test!(statuses_are_told_apart_in_the_log).only(&[Driver::Rust]),
     test!(refusals_of_the_call_are_errors).only(&[Driver::Rust]),
-    test!(answers_that_change_while_they_are_read_do_no_harm).only(&[Driver::Rust]),
+    test!(answers_that_change_while_they_are_read_do_no_harm)
+        .only(&[Driver::Rust])
+        .slow(2),
+    test!(answers_that_claim_more_than_there_is_end_in_nothing_of_others)
+        .only(&[Driver::Rust])
+        .slow(2),
     test!(silence_is_etimedout_and_costs_a_buffer_only).only(&[Driver::Rust]),
     test!(silence_sixteen_times_is_ebusy_until_the_driver_is_loaded_anew).only(&[Driver::Rust]),
     test!(late_answers_bring_the_buffers_back).only(&[Driver::Rust]),
+    test!(memory_that_cannot_be_shared_any_more_leaves_the_first_buffer).only(&[Driver::Rust]),
+    test!(memory_that_cannot_be_shared_has_requests_wait_for_each_other)
+        .only(&[Driver::Rust])
+        .kernel_warns(),
 ];
+
+/// How often a host that changes its answers is asked, at most, until one has changed while the driver looks at it. On a
+/// single vCPU that is seldom, because it is done changing when the driver wakes up.
+const CHANGES: u32 = 1000;
 
 /// Asserts that an honest host is served as ever.
 fn assert_works(emulation: &Emulation) -> Result<()> {
@@ -157,7 +171,10 @@ fn answers_that_change_while_they_are_read_do_no_harm(_: &Options) -> Result<()>
     let emulation = Emulation::required()?;
     let device = Device::open(NODE)?;
     let mut outcomes = Vec::new();
-    for round in 0..60 {
+    for round in 0..CHANGES {
+        if round >= 60 && outcomes.len() > 1 {
+            break;
+        }
         let reportdata = random_reportdata()?;
         emulation.answer_quotes(QuoteBehaviour::Changing);
         let request = Request::new(device.get_report(&reportdata)?.to_vec())?;
@@ -181,6 +198,37 @@ fn answers_that_change_while_they_are_read_do_no_harm(_: &Options) -> Result<()>
     }
     println!("{outcomes:?}");
     assert!(outcomes.len() > 1, "nothing ever changed: {outcomes:?}");
+    assert_works(&emulation)
+}
+
+/// The other's request is longer than what the host claims, and the next one is made in the same memory.
+fn answers_that_claim_more_than_there_is_end_in_nothing_of_others(options: &Options) -> Result<()> {
+    const OTHERS: u8 = 0xa5;
+    let emulation = Emulation::required()?;
+    Module::find(options)?.reload_with(c"")?;
+    let device = Device::open(NODE)?;
+    // A message of a kind that the driver does not know: it takes any answer.
+    let mut data = message(&[0; TDREPORT_LEN]);
+    data[8] = 99;
+    let request = Request::new(data.clone())?;
+    let others = Request::new([data, vec![OTHERS; 8000]].concat())?;
+
+    let mut answers = (0..CHANGES).map(|_| -> Result<Vec<u8>> {
+        emulation.answer_quotes(QuoteBehaviour::Honest);
+        // What becomes of it does not matter: the host may still be changing the answer before.
+        let _ = others.send(&device, TDX_CMD_GET_QUOTE)?;
+        emulation.answer_quotes(QuoteBehaviour::Changing);
+        let answer = request.send(&device, TDX_CMD_GET_QUOTE)?;
+        Ok(answer.map_or_else(|_| Vec::new(), |(_, data)| data))
+    });
+    let len = request.data.len();
+    let claim = answers
+        .find(|answer| !matches!(answer, Ok(answer) if answer.len() <= len))
+        .context("no answer claimed more than there was")??;
+    assert!(
+        !claim[len..].contains(&OTHERS),
+        "it ends in another's request"
+    );
     assert_works(&emulation)
 }
 
@@ -253,6 +301,39 @@ fn late_answers_bring_the_buffers_back(options: &Options) -> Result<()> {
         assert_works(&emulation)?;
     }
     assert_eq!(buffers(&device)?, [3, 0, 0]);
+    drop(device);
+    module.reload_with(c"")
+}
+
+/// As where the TD's memory is in pieces that are too small: what the driver shares when it is loaded is enough.
+fn memory_that_cannot_be_shared_any_more_leaves_the_first_buffer(options: &Options) -> Result<()> {
+    let emulation = Emulation::required()?;
+    Module::find(options)?.reload_with(c"")?;
+    let device = Device::open(NODE)?;
+    assert_eq!(buffers(&device)?, [1, 0, 0]);
+    emulation.refuse_calls(Vmcall::MAP_GPA, VmcallStatus::INVALID_OPERAND, None);
+    assert_works(&emulation)?;
+    assert_eq!(buffers(&device)?, [1, 0, 0]);
+    Ok(())
+}
+
+fn memory_that_cannot_be_shared_has_requests_wait_for_each_other(options: &Options) -> Result<()> {
+    let emulation = Emulation::required()?;
+    let module = Module::find(options)?;
+    module.reload_with(c"")?;
+    let device = Device::open(NODE)?;
+    emulation.slow_quotes_down(Duration::from_millis(500));
+    emulation.refuse_calls(Vmcall::MAP_GPA, VmcallStatus::INVALID_OPERAND, None);
+    at_once(3, |_| {
+        let reportdata = random_reportdata()?;
+        assert_carries(&quote(&device, &reportdata)??, &reportdata);
+        Ok(())
+    })?;
+    emulation.mend();
+    let [all, unanswered, lost] = buffers(&device)?;
+    assert_eq!((all, unanswered), (1, 0));
+    // Who waits has tried once to have a buffer of his own.
+    assert!((1..=2).contains(&lost), "{lost} are lost");
     drop(device);
     module.reload_with(c"")
 }

@@ -6,8 +6,10 @@ use super::nodes;
 use super::pointers::assert_works;
 use crate::device::{assert_carries, random_reportdata, Device};
 use crate::harness::{test, Skip, Test};
+use crate::kernel_log::KernelLog;
 use crate::module::{self, Module};
 use crate::options::{Driver, Options};
+use crate::tsm::Entry;
 use anyhow::{Context, Result};
 use nix::errno::Errno;
 use std::fs::{self, OpenOptions};
@@ -21,6 +23,7 @@ pub(super) const TESTS: &[Test] = &[
     test!(can_be_loaded_and_unloaded_many_times).slow(20),
     test!(can_be_unloaded_among_openers).slow(5),
     test!(loads_by_its_modalias).only(&[Driver::Rust]),
+    test!(is_ebusy_where_configfs_has_an_entry_from_before).only(&[Driver::Rust]),
 ];
 
 fn assert_all_nodes_work(options: &Options) -> Result<()> {
@@ -157,6 +160,23 @@ fn loads_by_its_modalias(options: &Options) -> Result<()> {
         module::references()?.is_some(),
         "no driver was loaded for {alias}"
     );
+    assert_all_nodes_work(options)
+}
+
+fn is_ebusy_where_configfs_has_an_entry_from_before(options: &Options) -> Result<()> {
+    let module = Module::find(options)?;
+    module.ensure_loaded()?;
+    let entry = Entry::new()?;
+    module::unload_when_unused()?;
+    let mut log = KernelLog::open()?;
+    assert_eq!(module.load()?, Err(Errno::EBUSY));
+    let lines = log.lines()?;
+    let said = lines
+        .iter()
+        .any(|line| line.contains("tdx_guest") && line.contains("/sys/kernel/config/tsm/report"));
+    assert!(said, "the log says only {lines:?}");
+    drop(entry);
+    assert_eq!(module.load()?, Ok(()));
     assert_all_nodes_work(options)
 }
 
