@@ -198,8 +198,8 @@ impl<'a> Sessions<'a> {
         })
     }
 
-    /// Makes the corpus in the tree one that reaches as much as it and that of the sessions do together, with as few and as
-    /// short inputs as libFuzzer finds.
+    /// Makes the corpus in the tree one that reaches as much code as it and that of the sessions do together, with as few and
+    /// as short inputs as libFuzzer finds. How often code is run does not count: that would keep several times as many.
     pub(crate) fn minimise(&self, target: &str, progress: &Progress) -> Result<()> {
         let paths = &self.environment.paths;
         let mut step = progress.step(&format!("corpus of {target}"))?;
@@ -208,7 +208,7 @@ impl<'a> Sessions<'a> {
         fs::create_dir_all(&merged)?;
         fs::create_dir_all(kept(paths, "corpus", target))?;
         let mut command = self.command(target);
-        command.args(["-merge=1", "-max_len=4096"]);
+        command.args(["-set_cover_merge=1", "-use_counters=0", "-max_len=4096"]);
         command.arg(format!("{KEPT}/merged/{target}"));
         command.arg(format!("{PROJECT}/fuzz/corpus/{target}"));
         command.arg(format!("{KEPT}/corpus/{target}"));
