@@ -124,7 +124,9 @@ pub(crate) fn pe_hash(bytes: &[u8]) {
         image.subsystem().to_le_bytes(),
         bytes[optional_header + 68..][..2]
     );
-    if let Some(data) = image.section(".cmdline") {
+    let name = ".cmdline";
+    assert!(image.has_section(name) || image.section(name).is_none());
+    if let Some(data) = image.section(name) {
         assert!(data.is_empty() || bytes.as_ptr_range().contains(&data.as_ptr()));
     }
     // It is the end of the file, and not hashed.
