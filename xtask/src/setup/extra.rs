@@ -97,16 +97,12 @@ mod tests {
     #[test]
     fn only_what_the_root_lacks_is_missing() {
         let root = RootRecord {
-            recipe: 1,
-            mirror: String::new(),
-            suite: String::new(),
-            date: String::new(),
-            requested: Vec::new(),
             packages: [
                 ("gcc".into(), "1".into()),
                 ("libc6:arm64".into(), "1".into()),
             ]
             .into(),
+            ..RootRecord::default()
         };
         let mut record = Record::default();
         assert_eq!(missing(&record, &["gcc"]), ["gcc"]);

@@ -360,14 +360,7 @@ mod tests {
         fs::create_dir_all(paths.kernel(RELEASE).join("tree")).unwrap();
         fs::write(paths.kernel(RELEASE).join("vmlinuz"), "").unwrap();
         let (first, second) = (choice("7.2.12-1~bpo13+1"), choice("7.2.12-2~bpo13+1"));
-        let root = RootRecord {
-            recipe: 1,
-            mirror: String::new(),
-            suite: String::new(),
-            date: String::new(),
-            requested: Vec::new(),
-            packages: BTreeMap::new(),
-        };
+        let root = RootRecord::default();
         let kernel = KernelRecord {
             recipe: recipe(Flavour::Debug),
             flavour: Flavour::Debug,

@@ -27,7 +27,7 @@ pub(super) struct Record {
 }
 
 /// The Debian root.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct RootRecord {
     /// The step of the set-up's own history; another one makes the root anew.
     pub(super) recipe: u32,
