@@ -19,7 +19,8 @@ const MEASURED: [&str; 14] = [
     ".pcrpkey", ".profile", ".dtbauto", ".hwids", ".efifw",
 ];
 
-/// A boot of a unified kernel image from a disk, with the stub of systemd 257, without credentials, extensions or add-ons beside it.
+/// A boot of a unified kernel image from a disk, with the stub of systemd 257, without credentials, extensions or add-ons
+/// beside it.
 #[derive(Clone, Copy, Debug)]
 pub struct UnifiedBoot<'a> {
     /// The disk's partition table, if it has one.

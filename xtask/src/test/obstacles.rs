@@ -44,8 +44,8 @@ pub(super) const CHECKS: &[Check] = &[
     },
 ];
 
-/// Runs this program with `arguments` after the set-up's own, in a mount namespace (and, if so, without any network) that `prepare`, a shell
-/// command, changes before.
+/// Runs this program with `arguments` after the set-up's own, in a mount namespace (and, if so, without any network) that
+/// `prepare`, a shell command, changes before.
 fn xtask(
     context: &Context<'_>,
     name: &str,
