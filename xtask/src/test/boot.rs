@@ -86,20 +86,6 @@ fn evidence(context: &Context<'_>, guest: &Guest) -> Result<Evidence> {
     Evidence::read(&context.succeed(guest, &["sh", "-c", &script()])?)
 }
 
-/// Boots an adapted guest and checks what it tells of its boot. Returns that, and how many events each register has.
-fn checked(
-    context: &Context<'_>,
-    name: &str,
-    boot: BootChoice,
-    adapt: impl FnOnce(&mut Guest),
-) -> Result<(Evidence, [usize; 4])> {
-    let mut guest = guest(context, name, boot)?;
-    adapt(&mut guest);
-    let evidence = evidence(context, &guest)?;
-    let events = evidence.check(&image(&guest)?)?;
-    Ok((evidence, events))
-}
-
 /// The firmware image of a guest that has one.
 fn image(guest: &Guest) -> Result<Vec<u8>> {
     let path: &Path = guest.start.firmware().context("there is no firmware")?;
@@ -151,14 +137,18 @@ fn sizes(context: &Context<'_>) -> Result<Verdict> {
         let evidence = evidence(context, &guest)?;
         evidence.check(&image(&guest)?)?;
         Expectation::new(&guest, &["sh", "-c", &script()], &evidence)?.check(&evidence)?;
-        all.push(evidence.registers()?);
+        all.push((name, evidence.registers()?));
     }
-    for (index, one) in all.iter().enumerate() {
-        for other in &all[..index] {
-            ensure!(one[1] != other[1], "RTMR0 is the same for two sizes");
+    for (index, (name, one)) in all.iter().enumerate() {
+        for (other_name, other) in &all[..index] {
+            ensure!(
+                one[1] != other[1],
+                "RTMR0 is {} both for {name} and for {other_name}",
+                one[1]
+            );
             ensure!(
                 one[0] == other[0] && one[2..] == other[2..],
-                "a register other than RTMR0 differs"
+                "more than RTMR0 differs: {name} led to {one:?}, {other_name} to {other:?}"
             );
         }
     }
@@ -193,9 +183,10 @@ fn reset(context: &Context<'_>) -> Result<Verdict> {
     let image = image(&guest)?;
     first.check(&image)?;
     second.check(&image)?;
+    let (before, after) = (first.registers()?, second.registers()?);
     ensure!(
-        first.registers()? == second.registers()?,
-        "the registers after the reset are others"
+        before == after,
+        "the reset led to {after:?}, the first boot to {before:?}"
     );
     let output = context.power_off(&guest)?;
     Ok(Verdict::Passed(format!("reset, and {output}")))
@@ -206,7 +197,9 @@ fn again(context: &Context<'_>) -> Result<Verdict> {
     let mut first = None;
     for number in 1..=BOOTS {
         let name = format!("boot-again {number}");
-        let (evidence, _) = checked(context, &name, BootChoice::Tdvf, |_| {})?;
+        let guest = guest(context, &name, BootChoice::Tdvf)?;
+        let evidence = evidence(context, &guest)?;
+        evidence.check(&image(&guest)?)?;
         let registers = evidence.registers()?;
         let first = first.get_or_insert(registers);
         ensure!(
@@ -218,36 +211,42 @@ fn again(context: &Context<'_>) -> Result<Verdict> {
 }
 
 fn together(context: &Context<'_>) -> Result<Verdict> {
-    let (alone, _) = checked(context, "boot-together: alone", BootChoice::Tdvf, |_| {})?;
+    const IS_TD: &str = "grep -qw tdx_guest /proc/cpuinfo";
     let td = guest(context, "boot-together", BootChoice::Tdvf)?;
     let mut ordinary = context.ordinary_guest("boot-together: ordinary")?;
     ordinary.smp = 2;
-    let gather = script();
-    let command = ["sh", "-c", &gather].map(Into::into);
-    let outputs = std::thread::scope(|scope| {
+    // The same for all TDs: it is part of what is measured.
+    let gather = format!("{IS_TD} || exit 9\n{}", script());
+    let command = ["sh", "-c", &gather];
+    let alone = Evidence::read(&context.succeed(&td, &command)?)?;
+    alone.check(&image(&td)?)?;
+    let alone = alone.registers()?;
+    let is_td = ["sh", "-c", IS_TD].map(Into::into);
+    let command = command.map(Into::into);
+    let (tds, machine) = std::thread::scope(|scope| {
         let tds = [&td, &td].map(|td| scope.spawn(|| super::context::quietly(td, &command)));
-        let machine = scope.spawn(|| {
-            super::context::quietly(
-                &ordinary,
-                &["grep", "-c", "TDX", "/proc/cpuinfo"].map(Into::into),
-            )
-        });
+        let machine = scope.spawn(|| super::context::quietly(&ordinary, &is_td));
         let machine = machine.join();
         (tds.map(std::thread::ScopedJoinHandle::join), machine)
     });
-    let (tds, machine) = outputs;
     for output in tds {
         let output = output.map_err(|_| anyhow::anyhow!("a thread panicked"))??;
-        let evidence = Evidence::read(&output.stdout)?;
         ensure!(
-            evidence.registers()? == alone.registers()?,
-            "a TD is not as if alone"
+            output.status == 0,
+            "in a TD beside others, the command ended with status {}",
+            output.status
+        );
+        let registers = Evidence::read(&output.stdout)?.registers()?;
+        ensure!(
+            registers == alone,
+            "a TD beside others led to {registers:?}, one alone to {alone:?}"
         );
     }
     let machine = machine.map_err(|_| anyhow::anyhow!("a thread panicked"))??;
     ensure!(
         machine.status == 1,
-        "the ordinary machine takes itself for a TD"
+        "whether the ordinary machine takes itself for a TD: grep ended with status {}, where 1 is no",
+        machine.status
     );
     Ok(Verdict::Passed("three machines".into()))
 }
