@@ -3,12 +3,14 @@
 
 use std::fs;
 
-use anyhow::{bail, ensure, Context as _, Result};
+use anyhow::{ensure, Context as _, Result};
+use tdx_call::RtmrIndex;
 use tdx_firmware::event_log::EventLog;
 use tdx_firmware::hob::{qemu, TdHob};
+use tdx_firmware::measurement::action;
 use tdx_firmware::mrtd::{mrtd, RecordOrder};
 use tdx_firmware::tdvf::Tdvf;
-use tdx_firmware::{EventType, HashEngine, Sha2};
+use tdx_firmware::{EventType, HashEngine, Rtmrs, Sha2};
 use tdx_uapi::Digest;
 
 use super::{Context, Verdict};
@@ -39,12 +41,9 @@ pub(super) fn check(context: &Context<'_>) -> Result<Verdict> {
             .with_context(|| format!("with {vcpus} vCPUs and {memory} bytes it said\n{text}"))?;
         let mut area = [0; 4096];
         qemu::write_td_hob(&mut area, &tdvf, &qemu::q35_ram(memory))?;
-        said.check(
-            &expected_mrtd,
-            &Sha2.digest(&[TdHob::parse(&area)?.measured()]),
-            &Sha2.digest(&[&payload]),
-        )
-        .with_context(|| format!("with {vcpus} vCPUs and {memory} bytes it said\n{text}"))?;
+        let hob = TdHob::parse(&area)?;
+        said.check(&expected_mrtd, &foreseen(hob.measured(), &payload))
+            .with_context(|| format!("with {vcpus} vCPUs and {memory} bytes it said\n{text}"))?;
     }
     Ok(Verdict::Passed(format!(
         "{} of {} bytes used; {} machines",
@@ -52,6 +51,22 @@ pub(super) fn check(context: &Context<'_>) -> Result<Verdict> {
         image.len(),
         MACHINES.len()
     )))
+}
+
+/// What the image measures, in this order: where, as what, and the digest.
+fn foreseen(hob: &[u8], payload: &[u8]) -> [(RtmrIndex, EventType, Digest); 5] {
+    let measured = [
+        (RtmrIndex::Rtmr0, EventType::EFI_HANDOFF_TABLES2, hob),
+        (RtmrIndex::Rtmr0, EventType::SEPARATOR, &[0; 4]),
+        (
+            RtmrIndex::Rtmr1,
+            EventType::EFI_ACTION,
+            action::CALLING_EFI_APPLICATION,
+        ),
+        (RtmrIndex::Rtmr1, EventType::SEPARATOR, &[0; 4]),
+        (RtmrIndex::Rtmr2, EventType::IPL, payload),
+    ];
+    measured.map(|(rtmr, event_type, data)| (rtmr, event_type, Sha2.digest(&[data])))
 }
 
 /// What the image said.
@@ -93,35 +108,34 @@ impl Said {
         })
     }
 
-    fn check(&self, mrtd: &Digest, hob: &Digest, payload: &Digest) -> Result<()> {
+    fn check(&self, mrtd: &Digest, foreseen: &[(RtmrIndex, EventType, Digest)]) -> Result<()> {
         ensure!(
             self.mrtd == mrtd.to_string(),
             "MRTD of the file is {mrtd}, the TDREPORT says {}",
             self.mrtd
         );
-        let log = EventLog::parse(&self.log)?;
-        let replay = log.replay(Sha2)?;
-        let replayed = replay.rtmrs().0.map(|rtmr| rtmr.to_string());
+        let mut rtmrs = Rtmrs::ZERO;
+        let mut events = EventLog::parse(&self.log)?.events();
+        for (rtmr, event_type, digest) in foreseen {
+            rtmrs.extend(&Sha2, *rtmr, digest);
+            let event = events.next().context("the log has too few events")??;
+            let found = (event.rtmr(), event.event_type, event.digest());
+            ensure!(
+                found == (Some(*rtmr), *event_type, Some(digest)),
+                "the log has {found:?} for {event_type} in {rtmr:?} with the digest {digest}"
+            );
+        }
         ensure!(
-            replayed == self.rtmrs,
-            "the log replays to {replayed:?}, the registers are {:?}",
+            events.next().is_none(),
+            "the log has more than {} events",
+            foreseen.len()
+        );
+        let rtmrs = rtmrs.0.map(|rtmr| rtmr.to_string());
+        ensure!(
+            rtmrs == self.rtmrs,
+            "the registers should be {rtmrs:?}, and are {:?}",
             self.rtmrs
         );
-        for (event_type, expected) in [
-            (EventType::EFI_HANDOFF_TABLES2, hob),
-            (EventType::IPL, payload),
-        ] {
-            let found = log
-                .events()
-                .filter_map(Result::ok)
-                .find(|event| event.event_type == event_type);
-            match found.and_then(|event| event.digest()) {
-                Some(digest) if digest == expected => {}
-                digest => {
-                    bail!("{event_type} should have the digest {expected}, and has {digest:?}")
-                }
-            }
-        }
         Ok(())
     }
 }
