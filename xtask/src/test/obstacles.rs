@@ -64,7 +64,7 @@ fn xtask(
         .arg(env::current_exe()?)
         .args(context.setup.arguments())
         .args(arguments);
-    command.env("CARGO_NET_OFFLINE", if network { "false" } else { "true" });
+    command.env_remove("CARGO_NET_OFFLINE");
     let mut step = context.progress.step(name)?;
     let output = command.output().context("starting unshare")?;
     step.record(&output.stdout);
