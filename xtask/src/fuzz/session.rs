@@ -134,7 +134,6 @@ impl<'a> Sessions<'a> {
         for folder in [&findings, &kept(paths, "corpus", target)] {
             fs::create_dir_all(folder).with_context(|| format!("making {}", folder.display()))?;
         }
-        let known = files(&findings)?;
         let mut command = self.command(target);
         command.arg(format!("-max_total_time={seconds}"));
         command.args([
@@ -155,9 +154,8 @@ impl<'a> Sessions<'a> {
             .status()
             .with_context(|| format!("starting {target}"))?;
         let log = String::from_utf8_lossy(&fs::read(&log_path)?).into_owned();
-        let mut new = files(&findings)?;
-        new.retain(|file| !known.contains(file));
-        if !status.success() && new.is_empty() {
+        let found: Vec<_> = written(&log).map(|name| findings.join(name)).collect();
+        if !status.success() && found.is_empty() {
             bail!(
                 "{target} ended with {status} and left no input; see {}",
                 log_path.display()
@@ -171,7 +169,7 @@ impl<'a> Sessions<'a> {
             target: target.into(),
             seconds: last_number(&log, "processor seconds: ").unwrap_or_default(),
             runs: runs(&log),
-            findings: new.into_iter().map(from_project).collect(),
+            findings: found.into_iter().map(from_project).collect(),
             log: from_project(log_path),
         })
     }
@@ -200,25 +198,41 @@ impl<'a> Sessions<'a> {
 
     /// Makes the corpus in the tree one that reaches as much code as it and that of the sessions do together, with as few and
     /// as short inputs as libFuzzer finds. How often code is run does not count: that would keep several times as many.
+    /// What was a finding once stays, whatever it reaches.
+    ///
+    /// # Errors
+    /// When an input of either is a finding, which libFuzzer would leave out. The corpus is as it was then.
     pub(crate) fn minimise(&self, target: &str, progress: &Progress) -> Result<()> {
         let paths = &self.environment.paths;
         let mut step = progress.step(&format!("corpus of {target}"))?;
         let merged = kept(paths, "merged", target);
         discard(paths, &merged)?;
         fs::create_dir_all(&merged)?;
-        fs::create_dir_all(kept(paths, "corpus", target))?;
+        for kind in ["corpus", "findings"] {
+            fs::create_dir_all(kept(paths, kind, target))?;
+        }
         let mut command = self.command(target);
         command.args(["-set_cover_merge=1", "-use_counters=0", "-max_len=4096"]);
+        command.arg(format!("-artifact_prefix={KEPT}/findings/{target}/"));
         command.arg(format!("{KEPT}/merged/{target}"));
         command.arg(format!("{PROJECT}/fuzz/corpus/{target}"));
         command.arg(format!("{KEPT}/corpus/{target}"));
-        step.run(&mut command)?;
+        let mut found = Vec::new();
+        step.run_and_look(&mut command, |line| {
+            found.extend(written(line).map(str::to_owned));
+        })?;
+        if !found.is_empty() {
+            let found = found.join(", ");
+            return Err(step.failure(&format!(
+                "inputs of the corpus of {target} are findings: {found}. Nothing was changed; see `cargo xtask fuzz {target}`"
+            )));
+        }
         let corpus = corpus(paths, target);
         let (old, new) = (files(&corpus)?, files(&merged)?);
         if new.is_empty() {
             bail!("libFuzzer left nothing of the corpus of {target}");
         }
-        for file in &old {
+        for file in old.iter().filter(|file| !was_finding(file)) {
             fs::remove_file(file)?;
         }
         let mut bytes = 0;
@@ -255,6 +269,20 @@ fn files(folder: &Path) -> Result<Vec<PathBuf>> {
     entries.map(|entry| Ok(entry?.path())).collect()
 }
 
+/// Whether a file of a corpus is there because it was a finding.
+fn was_finding(file: &Path) -> bool {
+    let name = file.file_name().unwrap_or_default();
+    name.as_encoded_bytes().starts_with(b"finding-")
+}
+
+/// The names of the files in which libFuzzer left findings, new or found again: it names them by their contents.
+fn written(log: &str) -> impl Iterator<Item = &str> {
+    log.lines().filter_map(|line| {
+        let (_, path) = line.split_once("Test unit written to ")?;
+        path.trim().rsplit('/').next()
+    })
+}
+
 /// How many inputs were tried, by the statistics at the end or, if a finding ended the session, by the last line about one.
 fn runs(log: &str) -> u64 {
     last_number(log, "stat::number_of_executed_units: ")
@@ -272,7 +300,8 @@ fn last_number<T: std::str::FromStr>(log: &str, name: &str) -> Option<T> {
 
 #[cfg(test)]
 mod tests {
-    use super::{last_number, runs};
+    use super::{last_number, runs, was_finding, written};
+    use std::path::Path;
 
     #[test]
     fn reads_what_libfuzzer_prints() {
@@ -281,9 +310,18 @@ mod tests {
                    processor seconds: 1.204\n";
         assert_eq!(runs(log), 99);
         assert_eq!(last_number(log, "processor seconds: "), Some(1.204));
+        assert_eq!(written(log).count(), 0);
+        let log = "artifact_prefix='/fuzz/findings/quote/'; Test unit written to /fuzz/findings/quote/crash-ab12\nBase64: \n";
+        assert_eq!(written(log).collect::<Vec<_>>(), ["crash-ab12"]);
         assert_eq!(
             runs("#5\tINITED\n#77\tNEW    cov: 1\n== ERROR: x\n#0 0x1 in main\n"),
             0
         );
+    }
+
+    #[test]
+    fn knows_a_finding_by_its_name() {
+        assert!(was_finding(Path::new("corpus/quote/finding-ab12")));
+        assert!(!was_finding(Path::new("corpus/quote/ab12")));
     }
 }
