@@ -23,6 +23,8 @@ pub(crate) struct Covered {
     pub(crate) lines: usize,
     /// Those that are never run, by file.
     pub(crate) missed: BTreeMap<String, Vec<u32>>,
+    /// The files and folders of the parser that have none.
+    pub(crate) absent: Vec<String>,
 }
 
 impl Covered {
@@ -53,7 +55,7 @@ impl fmt::Display for Covered {
 /// Runs each target on the files of its corpus in the tree.
 ///
 /// # Errors
-/// When a target fails on one of them, or nothing of a parser is in its program.
+/// When a target fails on one of them, or a file or folder of a parser is not in its program.
 pub(crate) fn measure(
     environment: &Environment,
     targets: &BTreeMap<String, Vec<String>>,
@@ -74,8 +76,11 @@ pub(crate) fn measure(
     for (target, files) in targets {
         let report = run(environment, &enclosure, target, &mut step)?;
         let covered = covered(target, files, &report);
-        if covered.lines == 0 {
-            return Err(step.failure(&format!("{target} has nothing of {}", files.join(", "))));
+        if files.is_empty() || !covered.absent.is_empty() {
+            let absent = covered.absent.join(", ");
+            return Err(step.failure(&format!(
+                "{target} has no code of [{absent}]: see its parser's files in fuzz/Cargo.toml"
+            )));
         }
         all.push(covered);
     }
@@ -119,8 +124,10 @@ fn covered(target: &str, parser: &[String], report: &str) -> Covered {
         target: target.into(),
         lines: 0,
         missed: BTreeMap::new(),
+        absent: Vec::new(),
     };
     let mut file = None;
+    let mut present = vec![false; parser.len()];
     for line in report.lines() {
         if let Some(path) = line.strip_prefix("SF:") {
             let relative = path.strip_prefix(PROJECT).unwrap_or(path);
@@ -128,11 +135,13 @@ fn covered(target: &str, parser: &[String], report: &str) -> Covered {
             let belongs = |part: &String| {
                 relative == part || part.ends_with('/') && relative.starts_with(part.as_str())
             };
-            file = parser.iter().any(belongs).then(|| relative.to_owned());
-        } else if let (Some(file), Some(data)) = (&file, line.strip_prefix("DA:")) {
+            let part = parser.iter().position(belongs);
+            file = part.map(|part| (part, relative.to_owned()));
+        } else if let (Some((part, file)), Some(data)) = (&file, line.strip_prefix("DA:")) {
             let mut numbers = data.split(',').map(str::parse::<u64>);
             if let (Some(Ok(line)), Some(Ok(count))) = (numbers.next(), numbers.next()) {
                 covered.lines += 1;
+                present[*part] = true;
                 if count == 0 {
                     covered
                         .missed
@@ -143,6 +152,8 @@ fn covered(target: &str, parser: &[String], report: &str) -> Covered {
             }
         }
     }
+    let absent = parser.iter().zip(present).filter(|(_, present)| !present);
+    covered.absent = absent.map(|(part, _)| part.clone()).collect();
     covered
 }
 
@@ -155,7 +166,9 @@ mod tests {
         let report = "SF:/project/a/src/quote/body.rs\nDA:1,5\nDA:2,0\nend_of_record\n\
                       SF:/project/a/src/quote.rs\nDA:1,0\nend_of_record\n\
                       SF:/cargo/registry/a/src/quote/x.rs\nDA:9,0\nend_of_record\n";
-        let covered = covered("quote", &["a/src/quote/".into()], report);
+        let parser = ["a/src/quote/", "a/src/gone.rs"].map(Into::into);
+        let covered = covered("quote", &parser, report);
+        assert_eq!(covered.absent, ["a/src/gone.rs"]);
         assert_eq!((covered.lines, covered.percent()), (2, 50.0));
         assert_eq!(
             covered.to_string(),
