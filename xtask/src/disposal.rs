@@ -34,6 +34,31 @@ pub(crate) fn discard(paths: &Paths, path: &Path) -> Result<()> {
     empty_trash(paths)
 }
 
+/// How old a temporary folder is when it can be nobody's any more.
+const LEFT_BEHIND: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// Has temporary files and folders made under `target/tdx/`, too. They go with who made them, or, if that was killed, here
+/// when they are a day old.
+pub(crate) fn keep_temporary_files_in(paths: &Paths) -> Result<()> {
+    let folder = paths.temporary();
+    let what = || format!("making and tidying {}", folder.display());
+    fs::create_dir_all(&folder).with_context(what)?;
+    for entry in fs::read_dir(&folder).with_context(what)? {
+        let entry = entry.with_context(what)?;
+        // Where it is gone meanwhile, another xtask was tidying, or ended.
+        let age = entry
+            .metadata()
+            .and_then(|metadata| metadata.modified())
+            .map(|modified| modified.elapsed().unwrap_or_default());
+        if age.is_ok_and(|age| age > LEFT_BEHIND) {
+            discard(paths, &entry.path())?;
+        }
+    }
+    // Refused only where it was done before.
+    let _ = tempfile::env::override_temp_dir(&folder);
+    Ok(())
+}
+
 /// Deletes what an earlier [`discard`] had no time for.
 pub(crate) fn empty_trash(paths: &Paths) -> Result<()> {
     let trash = paths.trash();

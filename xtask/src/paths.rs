@@ -8,9 +8,10 @@
 //!   kernels/<release>/    a kernel: vmlinuz, image/ (its modules), tree/ (the prepared source)
 //!   fuzz/                 what fuzzing adds to the corpora, and what it finds
 //!   build/                what is built from this project
-//!   logs/                 one log per step, of the last run
+//!   logs/                 one log per step, of the last run; consoles of guests that failed, or complained
 //!   resolved.toml         which packages, versions and mirror were chosen
 //!   cache/                downloads of an unfinished set-up
+//!   temporary/            what somebody needs for a moment
 //!   trash/                what is being deleted
 //! ```
 
@@ -105,6 +106,11 @@ impl Paths {
     /// Downloads that an unfinished set-up keeps for the next try.
     pub(crate) fn cache(&self, kind: &str) -> PathBuf {
         self.work.join("cache").join(kind)
+    }
+
+    /// What somebody needs for a moment.
+    pub(crate) fn temporary(&self) -> PathBuf {
+        self.work.join("temporary")
     }
 
     /// Where folders go to be deleted.

@@ -29,7 +29,7 @@ pub(crate) use firmware::Firmware;
 pub(crate) use kernel::Kernel;
 pub(crate) use selection::Flavour;
 
-use crate::disposal::{discard, empty_trash};
+use crate::disposal::{discard, empty_trash, keep_temporary_files_in};
 use crate::enclosure::Enclosure;
 use crate::lock::Lock;
 use crate::paths::Paths;
@@ -136,6 +136,7 @@ pub(crate) fn environment(options: &Options) -> Result<Environment> {
         let record = Record::load(&paths.record())?;
         let found = find(&paths, &record, options, flavour);
         if let (Some(kernel), false) = (found, refresh) {
+            keep_temporary_files_in(&paths)?;
             return Ok(Environment {
                 root: paths.root(),
                 kernel,

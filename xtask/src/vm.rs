@@ -8,7 +8,7 @@
 //!
 //! Nothing is left behind however a call ends: the file system is in memory, the channels are sockets without a name,
 //! and the kernel kills QEMU when the calling thread ends. The one file, the console's log, is deleted unless something
-//! went wrong.
+//! went wrong or the kernel complained.
 //!
 //! QEMU's software emulation runs the guest; hardware virtualisation is not used even where there is some.
 

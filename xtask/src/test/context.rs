@@ -140,15 +140,18 @@ impl<'a> Context<'a> {
     /// When it is still there, or ended in another way.
     pub(super) fn power_off(&self, guest: &Guest) -> Result<String> {
         let step = self.progress.step(&format!("{}, power-off", guest.name))?;
-        match quietly(guest, &["poweroff".into(), "-f".into()]).map(drop) {
-            Err(error) => match error.downcast_ref::<Failure>().and_then(Failure::what) {
-                Some(What::PoweredOff) => {
-                    step.done();
-                    Ok("powered off".into())
-                }
-                _ => Err(error),
-            },
-            Ok(()) => bail!("the guest did not power off"),
+        let command = ["poweroff".into(), "-f".into()];
+        match guest.output(&command, Some(LIMIT), Stdin::Null) {
+            Err(Failure::Guest {
+                what: What::PoweredOff,
+                mut console,
+            }) => {
+                console.discard();
+                step.done();
+                Ok("powered off".into())
+            }
+            Err(other) => Err(other.into()),
+            Ok(_) => bail!("the guest did not power off"),
         }
     }
 

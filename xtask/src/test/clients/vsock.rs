@@ -4,6 +4,7 @@
 //! The vsock device is another process, `vhost-device-vsock`: the kernel's own is not on every machine. It hands each
 //! connection of the guest on to a Unix socket, where the QGS listens.
 
+use std::env;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::thread::sleep;
@@ -27,7 +28,8 @@ pub(super) fn vsock(context: &Context<'_>) -> Result<Verdict> {
     let paths = &context.environment.paths;
     let device = host_cargo::install("vhost-device-vsock", paths, &context.progress)?;
     let verifier = context.verifier()?;
-    let folder = tempfile::tempdir()?;
+    // The path of a socket has at most 108 bytes, so not under the project.
+    let folder = tempfile::tempdir_in(env::temp_dir())?;
     let control = folder.path().join("control");
     let connections = folder.path().join("vsock");
     let qgs = folder.path().join(format!("vsock_{PORT}"));
