@@ -208,20 +208,21 @@ fn service_cannot_write_to_the_terminal() {
 }
 
 #[test]
-fn refused_quote_is_refused_when_nobody_reads() {
+fn when_nobody_reads_the_status_says_it_all() {
     let fixture = Fixture::new();
     fixture.write("quote", &fixture.quote(|_| {}));
     let verify = "verify --root root.der --collateral collateral.json quote --nonce text:";
-    for (nonce, status) in [("nonce", 0), ("other", 1)] {
+    let (good, bad) = (format!("{verify}nonce"), format!("{verify}other"));
+    for (arguments, status) in [(good.as_str(), 0), (&bad, 1), ("completions bash", 0)] {
         let (nobody, output) = UnixStream::pair().expect("two ends");
         drop(nobody);
         let found = fixture
-            .command(&format!("{verify}{nonce}"))
+            .command(arguments)
             .stdout(OwnedFd::from(output))
             .stderr(Stdio::null())
             .status()
             .expect("to run");
-        assert_eq!(found.code(), Some(status), "{nonce}");
+        assert_eq!(found.code(), Some(status), "{arguments}");
     }
 }
 

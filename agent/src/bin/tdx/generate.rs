@@ -3,12 +3,13 @@
 //! `tdx completions` and `tdx man`: what packages ship beside the program.
 
 use crate::exit::Exit;
+use crate::output;
 use crate::Cli;
 use anyhow::{Context as _, Result};
 use clap::{Args, CommandFactory as _};
 use clap_complete::Shell;
+use std::fs;
 use std::path::PathBuf;
-use std::{fs, io};
 
 /// Print the completions for a shell
 #[derive(Args, Debug)]
@@ -27,7 +28,9 @@ pub(crate) struct Man {
 
 impl Completions {
     pub(crate) fn run(&self) -> Result<Exit> {
-        clap_complete::generate(self.shell, &mut Cli::command(), "tdx", &mut io::stdout());
+        let mut script = Vec::new();
+        clap_complete::generate(self.shell, &mut Cli::command(), "tdx", &mut script);
+        output::write(&script)?;
         Ok(Exit::Success)
     }
 }

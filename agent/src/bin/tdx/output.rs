@@ -102,7 +102,7 @@ fn complain(line: &str) {
 }
 
 /// Writes text to standard output, without colours where that is no terminal.
-fn write(text: &[u8]) -> Result<()> {
+pub(crate) fn write(text: &[u8]) -> Result<()> {
     let mut out = anstream::stdout().lock();
     match out.write_all(text).and_then(|()| out.flush()) {
         // Whoever reads has seen enough. The exit status says the rest.
