@@ -64,8 +64,8 @@ struct TDX_ALIGNED(64) tdx_measurement {
 };
 
 /*
- SHA-384 of the firmware's own. All three functions are called with a state of `TDX_HASH_STATE_LEN` bytes, aligned to
- 64, which may be moved in memory between two calls.
+ SHA-384 of the firmware's own. None of the three functions is null; they are called with a state of `TDX_HASH_STATE_LEN`
+ bytes, aligned to 64, which may be moved in memory between two calls.
  */
 struct tdx_hash_engine {
   /*

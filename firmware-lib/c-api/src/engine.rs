@@ -9,17 +9,36 @@ use tdx_uapi::Digest;
 /// How many bytes a `tdx_hash_engine` has for the state of a hash, aligned to 64.
 pub const TDX_HASH_STATE_LEN: usize = 512;
 
-/// SHA-384 of the firmware's own. All three functions are called with a state of `TDX_HASH_STATE_LEN` bytes, aligned to
-/// 64, which may be moved in memory between two calls.
+/// SHA-384 of the firmware's own. None of the three functions is null; they are called with a state of `TDX_HASH_STATE_LEN`
+/// bytes, aligned to 64, which may be moved in memory between two calls.
 #[repr(C)]
 #[derive(Clone, Copy, Debug)]
 pub struct tdx_hash_engine {
     /// Begins a hash in a state of zeros.
-    pub init: unsafe extern "C" fn(state: *mut c_void),
+    pub init: Option<unsafe extern "C" fn(state: *mut c_void)>,
     /// Adds bytes.
-    pub update: unsafe extern "C" fn(state: *mut c_void, bytes: *const u8, len: usize),
+    pub update: Option<unsafe extern "C" fn(state: *mut c_void, bytes: *const u8, len: usize)>,
     /// Writes the 48 bytes of the hash.
-    pub finish: unsafe extern "C" fn(state: *mut c_void, digest: *mut u8),
+    pub finish: Option<unsafe extern "C" fn(state: *mut c_void, digest: *mut u8)>,
+}
+
+/// The functions of a `tdx_hash_engine`.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Functions {
+    init: unsafe extern "C" fn(*mut c_void),
+    update: unsafe extern "C" fn(*mut c_void, *const u8, usize),
+    finish: unsafe extern "C" fn(*mut c_void, *mut u8),
+}
+
+impl Functions {
+    /// `None` if one is null.
+    pub(crate) fn new(engine: &tdx_hash_engine) -> Option<Self> {
+        Some(Self {
+            init: engine.init?,
+            update: engine.update?,
+            finish: engine.finish?,
+        })
+    }
 }
 
 /// Where SHA-384 comes from.
@@ -31,7 +50,7 @@ pub struct tdx_hash_engine {
 pub(crate) enum Engine {
     #[cfg(feature = "sha2")]
     Sha2(tdx_firmware::Sha2),
-    Own(tdx_hash_engine),
+    Own(Functions),
 }
 
 /// A hash.
@@ -40,7 +59,7 @@ pub(crate) enum Engine {
 pub(crate) enum State {
     #[cfg(feature = "sha2")]
     Sha2(<tdx_firmware::Sha2 as HashEngine>::Hasher),
-    Own(tdx_hash_engine, OwnState),
+    Own(Functions, OwnState),
 }
 
 #[repr(C, align(64))]

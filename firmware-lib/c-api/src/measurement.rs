@@ -13,7 +13,7 @@ use tdx_firmware::{EventType, HashEngine, Measurement};
 use tdx_uapi::Digest;
 
 use crate::arguments::slice;
-use crate::engine::{tdx_hash_engine, Engine};
+use crate::engine::{tdx_hash_engine, Engine, Functions};
 
 /// Registers, hash engine and log, to measure with. Made by `tdx_measurement_init`; then its address must not change, and
 /// nobody but these functions touches it.
@@ -178,7 +178,10 @@ unsafe fn make(
     }
     // SAFETY: As above.
     let engine = match unsafe { config.engine.as_ref() } {
-        Some(engine) => Engine::Own(*engine),
+        Some(engine) => match Functions::new(engine) {
+            Some(functions) => Engine::Own(functions),
+            None => return tdx_result::TDX_INVALID,
+        },
         #[cfg(feature = "sha2")]
         None => Engine::Sha2(tdx_firmware::Sha2),
         #[cfg(not(feature = "sha2"))]
