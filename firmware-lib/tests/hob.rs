@@ -254,6 +254,22 @@ fn qemu_needs_the_firmwares_memory_to_be_ram() {
     assert!(qemu::write_td_hob(&mut area, &tdvf, slice::from_ref(&(0..0x82_0000))).is_ok());
 }
 
+#[test]
+fn the_documented_size_is_enough() {
+    let sections = [TD_HOB, TEMP_MEM];
+    let image = image(&[BFV, CFV, TD_HOB, TEMP_MEM]);
+    let tdvf = Tdvf::parse(&image).unwrap();
+    let ram = qemu::q35_ram(4 << 30);
+    let size = 64 + 48 * ram.len() + 96 * sections.len();
+    let mut area = vec![0; size];
+    // There is memory before and behind each section, so nothing less would do.
+    assert_eq!(qemu::write_td_hob(&mut area, &tdvf, &ram), Ok(size));
+    assert!(matches!(
+        qemu::write_td_hob(&mut area[..size - 1], &tdvf, &ram),
+        Err(BuildError::Full { .. })
+    ));
+}
+
 proptest! {
     #[test]
     fn no_bytes_make_it_panic(bytes in proptest::collection::vec(any::<u8>(), 0..512)) {

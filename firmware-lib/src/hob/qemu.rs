@@ -41,7 +41,7 @@ pub fn q35_ram(ram: u64) -> [Range<u64>; 2] {
 /// # Errors
 ///
 /// [`BuildError::NotInRam`] if such a section is not within one of the ranges, [`BuildError::Full`] if `area` is too small:
-/// 72 bytes and 48 for each range of memory do.
+/// 64 bytes, 48 for each range of `ram` and 96 for each such section do.
 pub fn write_td_hob(
     area: &mut [u8],
     tdvf: &Tdvf<'_>,
