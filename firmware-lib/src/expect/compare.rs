@@ -72,8 +72,9 @@ impl<'l> Iterator for Rest<'l> {
 impl Boot<'_> {
     /// Compares a log with what is expected, and tells the differences.
     ///
-    /// RTMR0 to RTMR2 are compared; what the operating system adds to RTMR2 and RTMR3 is not in this log. Whether the log is
-    /// that of a TD is another question: see [`EventLog::replay`].
+    /// All four registers are compared. Nothing is expected in RTMR3: what the operating system adds to RTMR2 and RTMR3 is
+    /// not in this log. The log counts up to the first event that cannot be read; what is expected behind it is missing.
+    /// Whether the log is that of a TD is another question: see [`EventLog::replay`].
     ///
     /// # Errors
     ///
