@@ -56,6 +56,12 @@ impl<'a> PeImage<'a> {
         Ok(image)
     }
 
+    /// The whole file.
+    #[cfg(feature = "predict")]
+    pub(crate) fn bytes(&self) -> &'a [u8] {
+        self.bytes
+    }
+
     /// The Authenticode hash, which firmware extends RTMR1 with before it starts the image.
     pub fn authenticode(&self, engine: &impl HashEngine) -> Digest {
         let mut hasher = engine.hasher();

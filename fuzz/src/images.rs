@@ -141,8 +141,8 @@ pub(crate) fn pe_hash(bytes: &[u8]) {
         Sha2.digest(&authenticode(bytes, header))
     );
 
-    if let Ok(kernel) = PatchedKernel::new(bytes, 1 << 31, Some(4096)) {
-        kernel.authenticode(&image, &Sha2);
+    if let Ok(kernel) = PatchedKernel::new(&image, 1 << 31, Some(4096)) {
+        kernel.authenticode(&Sha2);
     }
 }
 

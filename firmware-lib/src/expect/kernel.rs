@@ -66,7 +66,7 @@ impl Patch {
 /// A kernel with the changes that QEMU makes to its setup header.
 #[derive(Clone, Copy, Debug)]
 pub struct PatchedKernel<'a> {
-    kernel: &'a [u8],
+    kernel: PeImage<'a>,
     /// In ascending order, apart from one another.
     patches: [Patch; 6],
 }
@@ -79,11 +79,12 @@ impl<'a> PatchedKernel<'a> {
     ///
     /// [`ExpectError::NoSetupHeader`] and [`ExpectError::Initrd`].
     pub fn new(
-        kernel: &'a [u8],
+        kernel: &PeImage<'a>,
         low_ram: u64,
         initrd_size: Option<usize>,
     ) -> Result<Self, ExpectError> {
         let header = kernel
+            .bytes()
             .first_chunk::<HEADER_END>()
             .filter(|header| header[SIGNATURE..].starts_with(b"HdrS"))
             .filter(|header| u16_at(header, PROTOCOL) >= 0x203 && header[LOAD_FLAGS] & 1 != 0)
@@ -100,30 +101,34 @@ impl<'a> PatchedKernel<'a> {
         // Where the heap ends, and where the command line is.
         patches[4] = Patch::new(0x224, 0xfe00, 2);
         patches[5] = Patch::new(0x228, 0x2_0000, 4);
-        Ok(Self { kernel, patches })
+        Ok(Self {
+            kernel: *kernel,
+            patches,
+        })
     }
 
-    /// The Authenticode hash of the changed kernel; `image` is the unchanged one.
-    pub fn authenticode(&self, image: &PeImage<'a>, engine: &impl HashEngine) -> Digest {
+    /// The Authenticode hash of the changed kernel.
+    pub fn authenticode(&self, engine: &impl HashEngine) -> Digest {
         let mut hasher = engine.hasher();
-        for range in image.hashed_ranges() {
+        for range in self.kernel.hashed_ranges() {
             self.hash(range, &mut hasher);
         }
         hasher.finish()
     }
 
     fn hash(&self, range: Range<usize>, hasher: &mut impl Hasher) {
+        let kernel = self.kernel.bytes();
         let mut at = range.start;
         for patch in self.patches.iter().filter(|patch| patch.length != 0) {
             let start = patch.offset.clamp(at, range.end);
             let end = (patch.offset + patch.length).clamp(at, range.end);
-            hasher.update(&self.kernel[at..start]);
+            hasher.update(&kernel[at..start]);
             if start < end {
                 hasher.update(&patch.bytes[start - patch.offset..end - patch.offset]);
             }
             at = end;
         }
-        hasher.update(&self.kernel[at..range.end]);
+        hasher.update(&kernel[at..range.end]);
     }
 }
 

@@ -52,8 +52,8 @@ impl<'a> DirectBoot<'a> {
         let digest = match self.header {
             KernelHeader::AsFile => image.authenticode(sink.engine),
             KernelHeader::Patched { low_ram } => {
-                PatchedKernel::new(self.kernel, low_ram, self.initrd.map(<[u8]>::len))?
-                    .authenticode(&image, sink.engine)
+                PatchedKernel::new(&image, low_ram, self.initrd.map(<[u8]>::len))?
+                    .authenticode(sink.engine)
             }
         };
         sink.digest(
