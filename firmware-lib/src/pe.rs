@@ -101,8 +101,7 @@ impl<'a> PeImage<'a> {
     /// What is in the first section of that name, such as `.cmdline`, without what pads it in the file. `None` if there is
     /// none, or if not all of it is in the file.
     pub fn section(&self, name: &str) -> Option<&'a [u8]> {
-        let named = |section: &Section| self.name(section) == name.as_bytes();
-        let section = self.sections().find(named)?;
+        let section = self.named(name).next()?;
         self.bytes
             .get(section.start..section.end)?
             .get(..section.virtual_size)
@@ -110,8 +109,13 @@ impl<'a> PeImage<'a> {
 
     /// Whether there is a section of that name that has something in the file.
     pub fn has_section(&self, name: &str) -> bool {
-        self.sections()
-            .any(|section| self.name(&section) == name.as_bytes())
+        self.named(name).next().is_some()
+    }
+
+    /// Whether there are several sections of that name that have something in the file.
+    #[cfg(feature = "predict")]
+    pub(crate) fn repeats_section(&self, name: &str) -> bool {
+        self.named(name).nth(1).is_some()
     }
 
     /// The certificate table: what the image was signed with. `None` if it was not.
@@ -120,6 +124,11 @@ impl<'a> PeImage<'a> {
         self.bytes
             .get(start..start.checked_add(size)?)
             .filter(|table| !table.is_empty())
+    }
+
+    fn named<'n>(&'n self, name: &'n str) -> impl Iterator<Item = Section> + use<'a, 'n> {
+        self.sections()
+            .filter(move |section| self.name(section) == name.as_bytes())
     }
 
     /// A section's name. One of more than 8 bytes is in the string table of GNU's linker: `/` and where.

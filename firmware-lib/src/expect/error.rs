@@ -41,6 +41,12 @@ pub enum ExpectError {
         /// The section.
         name: &'static str,
     },
+    /// A unified kernel image has several sections of one name, as one with several profiles has. Which of them counts is
+    /// said where it is started.
+    RepeatedSection {
+        /// The section.
+        name: &'static str,
+    },
     /// The command line in a unified kernel image is no UTF-8.
     CommandLine {
         /// How many bytes of it are.
@@ -81,6 +87,10 @@ impl fmt::Display for ExpectError {
             Self::Section { name } => write!(
                 f,
                 "the section {name} is larger in memory than in the file, as no image for the stub of systemd 257 has it"
+            ),
+            Self::RepeatedSection { name } => write!(
+                f,
+                "there are several sections {name}, as in an image with several profiles, and which one counts is not in it"
             ),
             Self::CommandLine { offset } => write!(
                 f,

@@ -3,8 +3,9 @@
 //! The initrd that systemd's stub gives to the kernel of a unified kernel image: its section, and small archives of files
 //! that the image has in other sections.
 //!
-//! Source: systemd 257, src/boot/stub.c (`generate_embedded_initrds`) and src/boot/cpio.c.
+//! Source: systemd 257, src/boot/stub.c (`generate_embedded_initrds` and `combine_initrds`) and src/boot/cpio.c.
 
+use super::ExpectError;
 use crate::pe::PeImage;
 use crate::{HashEngine, Hasher};
 use tdx_uapi::Digest;
@@ -22,23 +23,54 @@ const FOLDER: &str = ".extra";
 
 /// The hash of the initrd that the stub of systemd 257 gives to the kernel of `image`, where no credentials and extensions
 /// lie beside the image. `None` if it gives none.
-pub fn stub_initrd_digest(engine: &impl HashEngine, image: &PeImage<'_>) -> Option<Digest> {
+///
+/// # Errors
+///
+/// [`ExpectError::Section`] and [`ExpectError::RepeatedSection`].
+pub fn stub_initrd_digest(
+    engine: &impl HashEngine,
+    image: &PeImage<'_>,
+) -> Result<Option<Digest>, ExpectError> {
     let mut archive = Archive {
         hasher: engine.hasher(),
         length: 0,
     };
+    let mut parts = 0;
     for name in [".ucode", ".initrd"] {
-        archive.add(image.section(name).unwrap_or_default());
-        archive.pad();
+        if let Some(part) = section(image, name)? {
+            parts += 1;
+            archive.pad();
+            archive.add(part);
+        }
     }
-    for (section, name) in FILES {
-        if let Some(contents) = image.section(section) {
+    for (name, file) in FILES {
+        if let Some(contents) = section(image, name)? {
+            parts += 1;
+            archive.pad();
             archive.entry(1, 0o040_555, &[FOLDER], &[]);
-            archive.entry(2, 0o100_444, &[FOLDER, "/", name], contents);
+            archive.entry(2, 0o100_444, &[FOLDER, "/", file], contents);
             archive.trailer();
         }
     }
-    (archive.length != 0).then(|| archive.hasher.finish())
+    // A single part is handed over as it is.
+    if parts > 1 {
+        archive.pad();
+    }
+    Ok((parts != 0).then(|| archive.hasher.finish()))
+}
+
+/// What is in a section, if there is one of that name. An empty one is none.
+pub(super) fn section<'a>(
+    image: &PeImage<'a>,
+    name: &'static str,
+) -> Result<Option<&'a [u8]>, ExpectError> {
+    if image.repeats_section(name) {
+        return Err(ExpectError::RepeatedSection { name });
+    }
+    match image.section(name) {
+        None if image.has_section(name) => Err(ExpectError::Section { name }),
+        section => Ok(section.filter(|content| !content.is_empty())),
+    }
 }
 
 /// What was hashed of an archive in the format `newc`.

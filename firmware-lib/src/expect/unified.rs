@@ -6,7 +6,7 @@
 
 use super::authority::authorities;
 use super::event::Sink;
-use super::stub::stub_initrd_digest;
+use super::stub::{section, stub_initrd_digest};
 use super::{Authority, ExpectError, PartitionTable, VariableStore, What};
 use crate::pe::PeImage;
 use crate::{EventType, HashEngine, Hasher};
@@ -20,7 +20,7 @@ const MEASURED: [&str; 14] = [
 ];
 
 /// A boot of a unified kernel image from a disk, with the stub of systemd 257, without credentials, extensions or add-ons
-/// beside it.
+/// beside it. The image has no more than one profile, which repeats no section.
 #[derive(Clone, Copy, Debug)]
 pub struct UnifiedBoot<'a> {
     /// The disk's partition table, if it has one.
@@ -79,8 +79,7 @@ impl<'a> UnifiedBoot<'a> {
         let (rtmr, event_type) = (RtmrIndex::Rtmr2, EventType::EVENT_TAG);
         match self.initrd {
             StubInitrd::Systemd257 => {
-                section(&image, ".pcrsig")?;
-                if let Some(digest) = stub_initrd_digest(sink.engine, &image) {
+                if let Some(digest) = stub_initrd_digest(sink.engine, &image)? {
                     sink.digest(rtmr, event_type, What::Initrd, digest);
                 }
             }
@@ -88,14 +87,6 @@ impl<'a> UnifiedBoot<'a> {
             StubInitrd::Unknown => sink.unknown(rtmr, event_type, What::Initrd),
         }
         Ok(())
-    }
-}
-
-/// What is in a section, if there is one of that name.
-fn section<'a>(image: &PeImage<'a>, name: &'static str) -> Result<Option<&'a [u8]>, ExpectError> {
-    match image.section(name) {
-        None if image.has_section(name) => Err(ExpectError::Section { name }),
-        section => Ok(section),
     }
 }
 

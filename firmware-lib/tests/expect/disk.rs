@@ -252,8 +252,13 @@ fn the_stub_tidies_the_command_line() {
 #[test]
 fn the_stub_puts_archives_of_small_files_behind_the_initrd() {
     let mut image = unified(b"quiet");
-    let digest = |image: &[u8]| stub_initrd_digest(&Sha2, &PeImage::parse(image).unwrap());
-    assert_eq!(digest(&image), Some(Sha2.digest(&[b"12345\0\0\0"])));
+    let digest = |image: &[u8]| stub_initrd_digest(&Sha2, &PeImage::parse(image).unwrap()).unwrap();
+    // A single initrd is not padded.
+    assert_eq!(digest(&image), Some(Sha2.digest(&[b"12345"])));
+    // Behind microcode it is, and so is that.
+    put(&mut image, PE_SECTIONS, b".ucode\0\0");
+    let both = Sha2.digest(&[b"quiet\0\0\0", b"12345\0\0\0"]);
+    assert_eq!(digest(&image), Some(both));
     // What was the command line is os-release then.
     put(&mut image, PE_SECTIONS, b".osrel\0\0");
     let entry = |inode: u32, mode: u32, size: u32, name: &str| {
@@ -270,4 +275,55 @@ fn the_stub_puts_archives_of_small_files_behind_the_initrd() {
     assert_eq!((folder.len() % 4, file.len() % 4, end.len() % 4), (0, 0, 0));
     let expected = Sha2.digest(&[b"12345\0\0\0", archive.as_bytes()]);
     assert_eq!(digest(&image), Some(expected));
+}
+
+#[test]
+fn an_empty_section_is_none() {
+    let image = unified(b"");
+    let parts = Parts::new();
+    parts.with(
+        |_| (),
+        |boot| {
+            let mut boot = *boot;
+            boot.payload = Payload::Unified(UnifiedBoot {
+                partitions: None,
+                image: &image,
+                initrd: StubInitrd::Unknown,
+            });
+            boot.events(&Sha2, |event| {
+                assert_ne!(event.what, What::SectionName(".cmdline"));
+            })
+            .unwrap();
+        },
+    );
+}
+
+#[test]
+fn an_image_with_several_profiles_is_not_predicted() {
+    let parts = Parts::new();
+    // A profile with an initrd of its own, two profiles, and two signatures of registers.
+    for name in [".initrd", ".profile", ".pcrsig"] {
+        let mut image = unified(b"quiet");
+        for index in [0, 1] {
+            let header = PE_SECTIONS + 40 * index;
+            image[header..header + 8].fill(0);
+            put(&mut image, header, name.as_bytes());
+        }
+        let file = PeImage::parse(&image).unwrap();
+        let error = ExpectError::RepeatedSection { name };
+        assert_eq!(stub_initrd_digest(&Sha2, &file), Err(error));
+        let result = parts.with(
+            |_| (),
+            |boot| {
+                let mut boot = *boot;
+                boot.payload = Payload::Unified(UnifiedBoot {
+                    partitions: None,
+                    image: &image,
+                    initrd: StubInitrd::Systemd257,
+                });
+                boot.rtmrs(&Sha2)
+            },
+        );
+        assert_eq!(result, Err(error));
+    }
 }
