@@ -2,8 +2,9 @@
 
 //! What lets an image pass while Secure Boot is on.
 //!
-//! Source: UEFI specification, "Firmware/OS Key Exchange"; edk2's `DxeImageVerificationLib.c` and `Measurement.c`; ITU-T
-//! X.690 and RFC 5280, 4.1, for where a certificate's names are.
+//! Source: UEFI specification, "Firmware/OS Key Exchange"; edk2's `DxeImageVerificationLib.c` and `Measurement.c`, and
+//! `CryptPkcs7VerifyCommon.c`, by which any certificate of a chain may be the one in db, not only its root; ITU-T X.690 and
+//! RFC 5280, 4.1, for where a certificate's names are.
 
 use super::event::Sink;
 use super::{VariableStore, What};
@@ -24,7 +25,8 @@ pub struct Authority<'a> {
 
 impl<'a> Authority<'a> {
     /// The entry of db that lets a signed image pass. Of the image's signatures, the first counts that db has a certificate
-    /// for: one whose subject issued one that the signature comes with. `None` if there is none.
+    /// for: one that the signature comes with itself, or whose subject issued one of these. `None` if there is none.
+    /// Hashes in db are not looked at.
     ///
     /// This goes by names. Whether the signature is good, and the image not in dbx, is for the firmware to find out; it
     /// would not have started the image otherwise.
@@ -34,7 +36,13 @@ impl<'a> Authority<'a> {
         let data = signatures(image.certificates()?).find_map(|signature| {
             // The names stand in the image's certificates as they do here.
             certificates(db).find(|entry| {
-                subject(&entry[OWNER..]).is_some_and(|name| is_issuer(name, signature))
+                let certificate = &entry[OWNER..];
+                subject(certificate).is_some_and(|name| {
+                    is_issuer(name, signature)
+                        || signature
+                            .windows(certificate.len())
+                            .any(|part| part == certificate)
+                })
             })
         })?;
         Some(Self { guid, name, data })

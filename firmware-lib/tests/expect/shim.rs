@@ -178,16 +178,22 @@ fn shim_measures_what_it_brings() {
 }
 
 #[test]
-fn a_subject_is_no_issuer() {
+fn a_certificate_or_its_issuer_is_the_authority() {
     let image = signed(kernel(), &[certificate("Root", "Signer")]);
     let image = PeImage::parse(&image).unwrap();
-    for (subject, found) in [("Root", true), ("Signer", false), ("Other", false)] {
-        let cfv = store(&list(&[certificate("Root", subject)]));
+    for (issuer, subject, found) in [
+        ("Root", "Root", true),
+        ("Other", "Root", true),
+        ("Root", "Signer", true),
+        ("Other", "Signer", false),
+        ("Root", "Other", false),
+    ] {
+        let cfv = store(&list(&[certificate(issuer, subject)]));
         let store = VariableStore::parse(&cfv).unwrap();
         assert_eq!(
             Authority::of_image(&store, &image).is_some(),
             found,
-            "{subject}"
+            "{subject} by {issuer}"
         );
     }
 }
