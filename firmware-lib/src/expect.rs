@@ -61,6 +61,16 @@ pub enum BootSeparator {
     Rtmr0,
 }
 
+/// Whether the TDVF was built with Secure Boot, edk2's `SECURE_BOOT_ENABLE`. Its image does not show that.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum SecureBootSupport {
+    /// It was, as distributions do: SecureBoot is 0 or 1, and images are verified while it is 1.
+    #[default]
+    BuiltIn,
+    /// It was not, which is edk2's default: there is no SecureBoot, so it is measured empty, and no image is verified.
+    Absent,
+}
+
 /// What is measured of the SMBIOS table.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Smbios {
@@ -98,6 +108,8 @@ pub struct Boot<'a> {
     /// BootOrder and the options that it names, in this order. `None` if they are not known: firmware makes them of the
     /// devices that it finds.
     pub boot_variables: Option<&'a [BootVariable<'a>]>,
+    /// Whether the firmware has Secure Boot.
+    pub secure_boot: SecureBootSupport,
     /// Where the firmware puts a separator.
     pub boot_separator: BootSeparator,
     /// What is booted.
@@ -121,6 +133,9 @@ impl Boot<'_> {
         let mut sink = Sink::new(engine, &mut tell);
         let cfv = self.firmware.cfv().ok_or(ExpectError::NoCfv)?.data;
         let store = VariableStore::parse(cfv)?;
+        // The store with the db by which images are verified, where they are.
+        let verified_by = Some(&store)
+            .filter(|store| self.secure_boot == SecureBootSupport::BuiltIn && store.secure_boot());
         self.start(cfv, &store, &mut sink);
         if let Some(acpi) = &self.acpi {
             acpi.events(&mut sink)?;
@@ -143,11 +158,11 @@ impl Boot<'_> {
             }
             Payload::Shim(shim) => {
                 self.ready_to_boot(&mut sink);
-                shim.events(&store, &mut sink)?;
+                shim.events(verified_by, &mut sink)?;
             }
             Payload::Unified(unified) => {
                 self.ready_to_boot(&mut sink);
-                unified.events(&store, &mut sink)?;
+                unified.events(verified_by, &mut sink)?;
             }
         }
         if self.exits_boot_services {
@@ -209,8 +224,12 @@ impl Boot<'_> {
         }
         // SecureBoot is volatile: it follows from what is stored.
         let secure_boot = [u8::from(store.secure_boot())];
+        let secure_boot = match self.secure_boot {
+            SecureBootSupport::BuiltIn => &secure_boot[..],
+            SecureBootSupport::Absent => &[],
+        };
         let stored = |variable: SecureBootVariable| match variable {
-            SecureBootVariable::SecureBoot => &secure_boot[..],
+            SecureBootVariable::SecureBoot => secure_boot,
             _ => store.find(&variable.guid(), variable.name()).unwrap_or(&[]),
         };
         let dbt = Some(SecureBootVariable::Dbt).filter(|dbt| !stored(*dbt).is_empty());

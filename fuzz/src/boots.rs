@@ -4,7 +4,8 @@
 
 use tdx_firmware::expect::{
     AcpiBlobs, Authority, Blob, Boot, BootSeparator, BootVariable, DirectBoot, FwCfg, KernelHeader,
-    PartitionTable, Payload, ShimBoot, Smbios, StubInitrd, UnifiedBoot, VariableStore,
+    PartitionTable, Payload, SecureBootSupport, ShimBoot, Smbios, StubInitrd, UnifiedBoot,
+    VariableStore,
 };
 use tdx_firmware::pe::PeImage;
 use tdx_firmware::tdvf::Tdvf;
@@ -100,6 +101,10 @@ pub(crate) fn boot(bytes: &[u8]) {
         }),
         smbios: Smbios::NotMeasured,
         boot_variables: Some(&variables),
+        secure_boot: match kind & 0x10 {
+            0 => SecureBootSupport::BuiltIn,
+            _ => SecureBootSupport::Absent,
+        },
         boot_separator: BootSeparator::Rtmr1,
         payload,
         exits_boot_services: kind & 0x20 != 0,

@@ -6,7 +6,7 @@ use core::hint::black_box;
 
 use tdx_firmware::expect::{
     AcpiBlobs, Boot, BootSeparator, DirectBoot, FwCfg, KernelHeader, PartitionTable, Payload,
-    ShimBoot, Smbios, StubInitrd, UnifiedBoot,
+    SecureBootSupport, ShimBoot, Smbios, StubInitrd, UnifiedBoot,
 };
 use tdx_firmware::hob::TdHob;
 use tdx_firmware::tdvf::Tdvf;
@@ -51,6 +51,7 @@ pub(crate) fn run(area: &[u8]) {
         }),
         smbios: black_box(Smbios::NotMeasured),
         boot_variables: None,
+        secure_boot: black_box(SecureBootSupport::BuiltIn),
         boot_separator: BootSeparator::Rtmr1,
         payload,
         exits_boot_services: true,

@@ -45,7 +45,7 @@ pub struct ShimBoot<'a> {
 impl<'a> ShimBoot<'a> {
     pub(super) fn events<E: HashEngine>(
         &self,
-        store: &VariableStore<'a>,
+        verified_by: Option<&VariableStore<'a>>,
         sink: &mut Sink<'_, 'a, E>,
     ) -> Result<(), ExpectError> {
         let images = [
@@ -58,8 +58,8 @@ impl<'a> ShimBoot<'a> {
         });
         let (shim, grub, kernel) = (shim?, grub?, kernel?);
         let contents = Contents::of(&shim).ok_or(ExpectError::NoShim)?;
-        let secure = store.secure_boot();
-        let by = |image: &PeImage<'_>| Authority::of_image(store, image).filter(|_| secure);
+        let secure = verified_by.is_some();
+        let by = |image: &PeImage<'_>| Authority::of_image(verified_by?, image);
         let shim_by = by(&shim);
         // What was measured once is not measured again.
         let mut vendor_is_measured = false;

@@ -2,7 +2,8 @@
 
 //! Unified kernel images: kernel, command line and initrd in one PE image, with systemd's stub.
 //!
-//! Source: *UAPI.5 Unified Kernel Image*; systemd's src/boot/stub.c and src/fundamental/uki.c.
+//! Source: *UAPI.5 Unified Kernel Image*; systemd's src/boot/stub.c, src/boot/linux.c (`load_image`),
+//! src/boot/secure-boot.c (`install_security_override`) and src/fundamental/uki.c.
 
 use super::authority::authorities;
 use super::event::Sink;
@@ -46,11 +47,11 @@ pub enum StubInitrd {
 impl<'a> UnifiedBoot<'a> {
     pub(super) fn events<E: HashEngine>(
         &self,
-        store: &VariableStore<'a>,
+        verified_by: Option<&VariableStore<'a>>,
         sink: &mut Sink<'_, 'a, E>,
     ) -> Result<(), ExpectError> {
         let image = parse(self.image, 0)?;
-        if store.secure_boot() {
+        if let Some(store) = verified_by {
             let authority = Authority::of_image(store, &image);
             authorities(authority.as_slice(), sink);
         }
@@ -70,7 +71,10 @@ impl<'a> UnifiedBoot<'a> {
             sink.bytes(rtmr, event_type, What::Section(name), content);
         }
         let kernel = parse(image.section(".linux").unwrap_or_default(), 1)?;
-        sink.image("kernel", &kernel);
+        // While Secure Boot is on, the stub lets the kernel pass in the firmware's place, which then does not measure it.
+        if verified_by.is_none() {
+            sink.image("kernel", &kernel);
+        }
 
         let mut line = stub_line(image.section(".cmdline").unwrap_or_default())?.peekable();
         if line.peek().is_some() {

@@ -167,7 +167,7 @@ impl<'a> VariableStore<'a> {
             .map(|variable| variable.data)
     }
 
-    /// Whether Secure Boot will be on: there is a PK, and nobody turned it off.
+    /// Whether Secure Boot will be on, of firmware that has it: there is a PK, and nobody turned it off.
     pub fn secure_boot(&self) -> bool {
         let has_pk = self
             .variables()

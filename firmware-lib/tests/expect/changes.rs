@@ -4,9 +4,10 @@
 
 use super::support::{cfv, changed, explain, firmware, Parts};
 use tdx_firmware::event_log::EventLog;
-use tdx_firmware::expect::{Boot, BootSeparator, Smbios};
+use tdx_firmware::expect::{Boot, BootSeparator, SecureBootSupport, Smbios, What};
+use tdx_firmware::measurement::SecureBootVariable;
 use tdx_firmware::tdvf::Tdvf;
-use tdx_firmware::{Guid, Sha2};
+use tdx_firmware::{Guid, HashEngine, Sha2};
 use tdx_uapi::Digest;
 
 #[test]
@@ -181,6 +182,37 @@ fn older_firmware_puts_both_separators_into_rtmr0() {
         |boot| boot.rtmrs(&Sha2).unwrap(),
     );
     assert_eq!(changed(&parts.rtmrs(), &older), [0, 1]);
+}
+
+#[test]
+fn firmware_without_secure_boot_has_no_variable_of_it() {
+    let parts = Parts::new();
+    let digest = |secure_boot| {
+        let mut digest = None;
+        let what = What::SecureBoot(SecureBootVariable::SecureBoot);
+        parts.with(
+            |boot| boot.secure_boot = secure_boot,
+            |boot| {
+                boot.events(&Sha2, |event| {
+                    if event.what == what {
+                        digest = event.digest;
+                    }
+                })
+                .unwrap();
+            },
+        );
+        digest
+    };
+    let name: Vec<u8> = "SecureBoot"
+        .encode_utf16()
+        .flat_map(u16::to_le_bytes)
+        .collect();
+    let measured = |data: &[u8]| {
+        let lengths = [10, data.len() as u64].map(u64::to_le_bytes).concat();
+        Sha2.digest(&[&Guid::GLOBAL_VARIABLE.0, &lengths, &name, data])
+    };
+    assert_eq!(digest(SecureBootSupport::BuiltIn), Some(measured(&[1])));
+    assert_eq!(digest(SecureBootSupport::Absent), Some(measured(&[])));
 }
 
 /// The digests are those of a log of a real boot, `ccel-direct-unpadded.bin` of google/go-eventlog.

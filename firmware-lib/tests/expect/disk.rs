@@ -2,12 +2,12 @@
 
 //! Boots from a disk.
 
-use super::support::{changed, kernel, Parts};
+use super::support::{cfv, changed, firmware, kernel, keys, Parts};
 use crate::common::{pe, put, PE_SECTIONS};
 use tdx_call::RtmrIndex;
 use tdx_firmware::expect::{
     stub_initrd_digest, Authority, Boot, BootSeparator, DiskBoot, ExpectError, FwCfg, Image,
-    LoaderEvent, PartitionTable, Payload, Smbios, StubInitrd, UnifiedBoot, What,
+    LoaderEvent, PartitionTable, Payload, SecureBootSupport, Smbios, StubInitrd, UnifiedBoot, What,
 };
 use tdx_firmware::pe::PeImage;
 use tdx_firmware::tdvf::Tdvf;
@@ -47,6 +47,7 @@ fn a_disk_boot_measures_authorities_partitions_and_images() {
         acpi: None,
         smbios: Smbios::NotMeasured,
         boot_variables: None,
+        secure_boot: SecureBootSupport::BuiltIn,
         boot_separator: BootSeparator::Rtmr1,
         payload,
         exits_boot_services: false,
@@ -179,7 +180,8 @@ fn a_unified_kernel_image_says_all_that_it_measures() {
         assert!(index > first, "{what}");
         assert_eq!(digests[index], Sha2.digest(&[measured]), "{what}");
     }
-    assert!(told.contains(&"image kernel".to_owned()));
+    // Secure Boot is on.
+    assert!(!told.contains(&"image kernel".to_owned()));
 
     let before = parts.with(
         |boot| boot.payload = payload(Box::leak(image.into_boxed_slice())),
@@ -191,6 +193,40 @@ fn a_unified_kernel_image_says_all_that_it_measures() {
         |boot| boot.rtmrs(&Sha2).unwrap(),
     );
     assert_eq!(changed(&before, &after), [1, 2]);
+}
+
+#[test]
+fn the_kernel_in_an_image_is_measured_unless_secure_boot_is_on() {
+    let image = unified(b"quiet");
+    let measured = |cfv: &[u8], secure_boot| {
+        let mut parts = Parts::new();
+        parts.firmware = firmware(cfv);
+        let mut digest = None;
+        parts.with(
+            |_| (),
+            |boot| {
+                let mut boot = *boot;
+                boot.secure_boot = secure_boot;
+                boot.payload = Payload::Unified(UnifiedBoot {
+                    partitions: None,
+                    image: &image,
+                    initrd: StubInitrd::Unknown,
+                });
+                boot.events(&Sha2, |event| {
+                    if event.what == What::Image("kernel") {
+                        digest = event.digest;
+                    }
+                })
+                .unwrap();
+            },
+        );
+        digest
+    };
+    let kernel = PeImage::parse(&kernel()).unwrap().authenticode(&Sha2);
+    let (with_key, without) = (keys(), cfv(&[]));
+    assert_eq!(measured(&with_key, SecureBootSupport::BuiltIn), None);
+    assert_eq!(measured(&with_key, SecureBootSupport::Absent), Some(kernel));
+    assert_eq!(measured(&without, SecureBootSupport::BuiltIn), Some(kernel));
 }
 
 #[test]

@@ -7,7 +7,7 @@ use tdx_call::{ExtendBuffer, Gpa, OperandMut, RtmrIndex};
 use tdx_firmware::event_log::{EventLog, LogWriter};
 use tdx_firmware::expect::{
     smbios_digest, AcpiBlobs, Blob, Boot, BootSeparator, BootVariable, Difference, DirectBoot,
-    FwCfg, FwCfgFile, KernelHeader, Payload, Smbios, Summary,
+    FwCfg, FwCfgFile, KernelHeader, Payload, SecureBootSupport, Smbios, Summary,
 };
 use tdx_firmware::hob::{qemu, TdHob};
 use tdx_firmware::measurement::Recorded;
@@ -201,6 +201,7 @@ impl Parts {
             }),
             smbios: Smbios::Digest(smbios_digest(&Sha2, &self.smbios).unwrap()),
             boot_variables: Some(&variables),
+            secure_boot: SecureBootSupport::BuiltIn,
             boot_separator: BootSeparator::Rtmr1,
             payload: Payload::Direct(DirectBoot {
                 kernel: &self.kernel,

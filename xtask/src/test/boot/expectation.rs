@@ -14,8 +14,8 @@ use anyhow::{ensure, Context as _, Result};
 use tdx_call::RtmrIndex;
 use tdx_firmware::expect::{
     smbios_digest, AcpiBlobs, Blob, Boot, BootSeparator, BootVariable, Difference, DirectBoot,
-    FwCfg, FwCfgFile, KernelHeader, PartitionTable, Payload, ShimBoot, Smbios, StubInitrd,
-    UnifiedBoot,
+    FwCfg, FwCfgFile, KernelHeader, PartitionTable, Payload, SecureBootSupport, ShimBoot, Smbios,
+    StubInitrd, UnifiedBoot,
 };
 use tdx_firmware::hob::qemu::{q35_ram, write_td_hob};
 use tdx_firmware::hob::TdHob;
@@ -196,6 +196,7 @@ impl Expectation {
             }),
             smbios: Smbios::Digest(self.smbios),
             boot_variables: Some(&variables),
+            secure_boot: SecureBootSupport::default(),
             boot_separator: BootSeparator::default(),
             payload,
             exits_boot_services: true,

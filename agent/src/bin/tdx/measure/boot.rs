@@ -5,8 +5,8 @@
 use anyhow::{Context as _, Result};
 use tdx_firmware::expect::{
     smbios_digest, AcpiBlobs, Authority, Blob, Boot, BootSeparator, BootVariable, DirectBoot,
-    FwCfg, FwCfgFile, KernelHeader, PartitionTable, Payload, ShimBoot, Smbios, StubInitrd,
-    UnifiedBoot, VariableStore,
+    FwCfg, FwCfgFile, KernelHeader, PartitionTable, Payload, SecureBootSupport, ShimBoot, Smbios,
+    StubInitrd, UnifiedBoot, VariableStore,
 };
 use tdx_firmware::hob::qemu::q35_ram;
 use tdx_firmware::hob::TdHob;
@@ -18,6 +18,7 @@ use tdx_firmware::Sha2;
 pub(super) struct Files {
     pub(super) firmware: Vec<u8>,
     pub(super) edk2: u32,
+    pub(super) secure_boot: SecureBootSupport,
     pub(super) memory: Option<u64>,
     pub(super) td_hob: Option<Vec<u8>>,
     pub(super) fw_cfg: Option<Vec<(String, Vec<u8>)>>,
@@ -86,6 +87,7 @@ impl Files {
             }),
             smbios,
             boot_variables: variables.as_deref(),
+            secure_boot: self.secure_boot,
             boot_separator: match self.edk2 >= SEPARATOR_IN_RTMR1 {
                 true => BootSeparator::Rtmr1,
                 false => BootSeparator::Rtmr0,
@@ -101,7 +103,7 @@ impl Files {
             return Ok(None);
         };
         let store = VariableStore::parse(cfv.data)?;
-        if !store.secure_boot() {
+        if self.secure_boot == SecureBootSupport::Absent || !store.secure_boot() {
             return Ok(None);
         }
         let image = PeImage::parse(kernel).context("the kernel")?;

@@ -9,7 +9,7 @@ use clap::Args;
 use std::fs;
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
-use tdx_firmware::expect::PartitionTable;
+use tdx_firmware::expect::{PartitionTable, SecureBootSupport};
 use tdx_firmware::hob::qemu::{q35_ram, write_td_hob};
 use tdx_firmware::tdvf::Tdvf;
 
@@ -29,6 +29,10 @@ pub(crate) struct Options {
         help_heading = "Machine"
     )]
     edk2: u32,
+
+    /// The firmware was built without Secure Boot (SECURE_BOOT_ENABLE), which is edk2's default; its image does not show that
+    #[arg(long, help_heading = "Machine")]
+    without_secure_boot: bool,
 
     /// How much memory QEMU gives to the TD, such as 512M or 2G
     #[arg(long, value_name = "SIZE", value_parser = memory, help_heading = "Machine")]
@@ -141,6 +145,10 @@ impl Options {
         }
         Ok(Files {
             edk2: self.edk2,
+            secure_boot: match self.without_secure_boot {
+                true => SecureBootSupport::Absent,
+                false => SecureBootSupport::BuiltIn,
+            },
             memory: self.memory,
             td_hob,
             fw_cfg: self.fw_cfg.as_deref().map(fw_cfg).transpose()?,
