@@ -54,6 +54,8 @@ pub enum ExpectError {
     },
     /// The image that should be shim brings no certificate, or no SBAT level.
     NoShim,
+    /// Shim brings lists of signatures in place of one certificate: it was built with `VENDOR_DB_FILE`.
+    VendorDb,
     /// The kernel has no setup header that QEMU would patch.
     NoSetupHeader,
     /// The initrd does not fit below 4 GiB.
@@ -98,6 +100,9 @@ impl fmt::Display for ExpectError {
             ),
             Self::NoShim => f.write_str(
                 "the first image is no shim: a section .vendor_cert or .sbatlevel is absent or cut",
+            ),
+            Self::VendorDb => f.write_str(
+                "shim's section .vendor_cert has a database (VENDOR_DB_FILE) where a certificate is expected",
             ),
             Self::NoSetupHeader => f.write_str(
                 "the kernel has no setup header of protocol 2.02 or later (not a bzImage?)",

@@ -65,21 +65,30 @@ fn signed(mut image: Vec<u8>, certificates: &[Vec<u8>]) -> Vec<u8> {
     image
 }
 
-/// A shim with the certificate "vendor" and the list "revoked", whose sections have names of more than 8 bytes.
+/// The certificate that [`shim`] brings.
+const VENDOR: &[u8] = b"0\x04dist";
+
+/// A shim with a certificate and the list "revoked".
 fn shim() -> Vec<u8> {
+    shim_with(VENDOR, b"revoked")
+}
+
+/// A shim with this in its section `.vendor_cert`, whose sections have names of more than 8 bytes.
+fn shim_with(vendor: &[u8], revoked: &[u8]) -> Vec<u8> {
+    let (vendor_size, revoked_size) = (vendor.len() as u32, revoked.len() as u32);
+    let size = 16 + vendor_size + revoked_size;
     let mut shim = pe(&[(0x200, 0x200), (0x400, 0x200)], 0x800);
     // No symbols, and the names behind them.
     put(&mut shim, PE_HEADER + 12, &0x600_u32.to_le_bytes());
     put(&mut shim, 0x600 + 4, b".vendor_cert\0.sbatlevel\0");
-    for (index, (name, size)) in [(b"/4\0", 29_u32), (b"/17", 30)].iter().enumerate() {
+    for (index, (name, size)) in [(b"/4\0", size), (b"/17", 30)].iter().enumerate() {
         let header = PE_SECTIONS + 40 * index;
         put(&mut shim, header, *name);
         put(&mut shim, header + 8, &size.to_le_bytes());
     }
-    for (at, number) in [6_u32, 7, 16, 22].iter().enumerate() {
-        put(&mut shim, 0x200 + 4 * at, &number.to_le_bytes());
-    }
-    put(&mut shim, 0x210, b"vendorrevoked");
+    let numbers = [vendor_size, revoked_size, 16, 16 + vendor_size];
+    put(&mut shim, 0x200, &numbers.map(u32::to_le_bytes).concat());
+    put(&mut shim, 0x210, &[vendor, revoked].concat());
     put(&mut shim, 0x400, &[0, 0, 0, 0, 8, 0, 0, 0, 12, 0, 0, 0]);
     put(&mut shim, 0x40c, b"sbat,1\0sbat,2\0");
     signed(shim, &[certificate("Root", "Signer")])
@@ -94,12 +103,17 @@ fn store(db: &[u8]) -> Vec<u8> {
 }
 
 /// The events of a boot through shim, with the digests' data where it is known here.
-fn told(
-    db: &[u8],
-    shim: &[u8],
-) -> Result<Vec<(RtmrIndex, String, Option<tdx_uapi::Digest>)>, ExpectError> {
+fn told(db: &[u8], shim: &[u8]) -> Result<Vec<Told>, ExpectError> {
+    told_of(db, [shim, &kernel(), &kernel()])
+}
+
+/// Register, what is measured, and digest.
+type Told = (RtmrIndex, String, Option<tdx_uapi::Digest>);
+
+/// The same with other files of GRUB and kernel.
+fn told_of(db: &[u8], [shim, grub, kernel]: [&[u8]; 3]) -> Result<Vec<Told>, ExpectError> {
     let firmware = firmware(&store(db));
-    let (parts, kernel) = (Parts::new(), kernel());
+    let parts = Parts::new();
     let mut told = Vec::new();
     parts.with(
         |_| (),
@@ -109,9 +123,9 @@ fn told(
             boot.payload = Payload::Shim(ShimBoot {
                 partitions: None,
                 shim,
-                grub: &kernel,
+                grub,
                 commands: &[],
-                kernel: &kernel,
+                kernel,
                 command_line: "a",
                 initrd: None,
             });
@@ -123,22 +137,24 @@ fn told(
     Ok(told)
 }
 
+/// The digest of a variable that is measured with its name.
+fn variable(guid: &Guid, name: &str, data: &[&[u8]]) -> tdx_uapi::Digest {
+    let units: Vec<u8> = name.encode_utf16().flat_map(u16::to_le_bytes).collect();
+    let length = data.concat().len() as u64;
+    let head = [
+        &guid.0[..],
+        &(name.len() as u64).to_le_bytes(),
+        &length.to_le_bytes(),
+        &units,
+    ];
+    Sha2.digest(&[&head.concat(), &data.concat()])
+}
+
 #[test]
 fn shim_measures_what_it_brings() {
     let db = list(&[certificate("Xoot", "Xoot"), certificate("Root", "Root")]);
     let told = told(&db, &shim()).unwrap();
-    let variable = |guid: &Guid, name: &str, data: &[&[u8]]| {
-        let units: Vec<u8> = name.encode_utf16().flat_map(u16::to_le_bytes).collect();
-        let length = data.concat().len() as u64;
-        let head = [
-            &guid.0[..],
-            &(name.len() as u64).to_le_bytes(),
-            &length.to_le_bytes(),
-            &units,
-        ];
-        Sha2.digest(&[&head.concat(), &data.concat()])
-    };
-    let vendor = [&Guid::SHIM_LOCK.0[..], b"vendor"].concat();
+    let vendor = [&Guid::SHIM_LOCK.0[..], VENDOR].concat();
     let vendor_list = [
         &X509.0[..],
         &50_u32.to_le_bytes(),
@@ -175,6 +191,53 @@ fn shim_measures_what_it_brings() {
         .iter()
         .filter(|(_, what, _)| what == "authority of MokListRT");
     assert_eq!(count.count(), 1);
+}
+
+#[test]
+fn a_shim_that_brings_nothing_measures_lists_of_a_hash_of_zeros() {
+    let db = list(&[certificate("Root", "Root")]);
+    let told = told(&db, &shim_with(b"", b"")).unwrap();
+    let sha256 = Guid::new(0xc1c41626_504c_4092_aca9_41f936934328);
+    let numbers = [76, 0, 48].map(u32::to_le_bytes).concat();
+    let nothing = [&sha256.0[..], &numbers, &Guid::SHIM_LOCK.0, &[0; 32]].concat();
+    assert_eq!(nothing.len(), 76);
+    for what in ["boot loader: MokList", "boot loader: MokListX"] {
+        let event = told.iter().find(|(_, found, _)| found == what);
+        assert_eq!(event.unwrap().2, Some(Sha2.digest(&[&nothing])), "{what}");
+    }
+    assert!(told
+        .iter()
+        .all(|(_, what, _)| what != "authority of MokListRT"));
+}
+
+#[test]
+fn a_shim_with_a_database_is_not_predicted() {
+    let db = list(&[certificate("Root", "Root")]);
+    assert_eq!(told(&db, &shim_with(&db, b"")), Err(ExpectError::VendorDb));
+}
+
+#[test]
+fn firmware_and_shim_each_measure_an_authority_once() {
+    let [root, other] = ["Root", "Xoot"].map(|name| certificate(name, name));
+    let db = list(&[root.clone(), other.clone()]);
+    let measured = |entry: &[u8]| {
+        let data: [&[u8]; 2] = [&[0xaa; 16], entry];
+        Some(variable(&Guid::IMAGE_SECURITY_DATABASE, "db", &data))
+    };
+    let by = |issuer: &str| signed(kernel(), &[certificate(issuer, "Signer")]);
+    let authorities = |grub: &[u8], kernel: &[u8]| -> Vec<_> {
+        let told = told_of(&db, [&shim(), grub, kernel]).unwrap();
+        let authorities = told
+            .into_iter()
+            .filter(|event| event.1 == "authority of db");
+        authorities.map(|event| event.2).collect()
+    };
+    let (root, other) = (measured(&root), measured(&other));
+    // Shim is by the first one.
+    assert_eq!(authorities(&by("Root"), &by("Root")), [root, root]);
+    assert_eq!(authorities(&by("Xoot"), &by("Xoot")), [root, other]);
+    assert_eq!(authorities(&by("Xoot"), &by("Root")), [root, other, root]);
+    assert_eq!(authorities(&kernel(), &kernel()), [root]);
 }
 
 #[test]
