@@ -103,10 +103,11 @@ pub(crate) fn boot(
     guest.start = match boot {
         BootChoice::Direct => Start::Direct,
         BootChoice::Tdvf => Start::Firmware(insecure()?),
-        BootChoice::Uki => Start::UnifiedImage(insecure()?, firmware),
-        BootChoice::TdvfSecureBoot => {
+        BootChoice::Uki => Start::UnifiedImage(insecure()?, firmware, None),
+        BootChoice::TdvfSecureBoot | BootChoice::UkiSecureBoot => {
+            let unified = boot == BootChoice::UkiSecureBoot;
             ensure!(
-                environment.kernel.signed,
+                unified || environment.kernel.signed,
                 "the image of {} is not signed, which Secure Boot wants; name another kernel with --kernel",
                 environment.kernel.release
             );
@@ -115,7 +116,10 @@ pub(crate) fn boot(
             if let Driver::Rust(module) | Driver::None(Some(module)) = &mut guest.driver {
                 *module = keys::sign_module(environment, &keys, module, progress)?;
             }
-            Start::Grub(image, firmware)
+            match unified {
+                true => Start::UnifiedImage(image, firmware, Some(keys)),
+                false => Start::Grub(image, firmware),
+            }
         }
     };
     guest.boot_limit = FIRMWARE_BOOT_LIMIT;

@@ -21,7 +21,7 @@ use crate::progress::{Progress, Step};
 use crate::space;
 
 /// Raised whenever what is below would make something else of the same packages.
-const RECIPE: u32 = 2;
+const RECIPE: u32 = 3;
 
 /// What is kept on disk, and its downloads.
 const SIZE: u64 = 200 << 20;
@@ -35,10 +35,11 @@ const TDVF: (&str, &str) = ("ovmf-inteltdx", "usr/share/ovmf/OVMF.inteltdx.ms.fd
 /// What a machine boots from a disk: shim and GRUB as Debian had them signed, and the stub of unified kernel images.
 const LOADERS: [&str; 3] = ["shim-signed", "grub-efi-amd64-signed", "systemd-boot-efi"];
 
-/// Tools: `virt-fw-vars`, which changes the variables of a firmware image, and `ukify`, which makes unified kernel images.
-const TOOLS: [&str; 2] = ["python3-virt-firmware", "systemd-ukify"];
+/// Tools: `virt-fw-vars`, which changes the variables of a firmware image, `ukify`, which makes unified kernel images, and
+/// `sbsign`, with which that signs them.
+const TOOLS: [&str; 3] = ["python3-virt-firmware", "systemd-ukify", "sbsigntool"];
 
-/// Where the tools are shown in the root.
+/// Where the tools' packages are shown in the root.
 const TOOLS_IN_ROOT: &str = "/firmware-tools";
 
 /// What is set up for boots from firmware.
@@ -54,6 +55,9 @@ pub(crate) struct Firmware {
 }
 
 impl Firmware {
+    /// Where the tools are in an enclosure [with tools](Firmware::with_tools).
+    pub(crate) const PROGRAMS: &str = "/firmware-tools/usr/bin";
+
     /// Adds the tools to what programs in the root see.
     pub(crate) fn with_tools(&self, enclosure: Enclosure) -> Enclosure {
         enclosure.bind_read_only(&self.tools, TOOLS_IN_ROOT)

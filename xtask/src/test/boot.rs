@@ -30,7 +30,7 @@ pub(super) const CHECKS: &[Check] = &[
         name: "boot-secure",
         about: "the same through shim and GRUB with Secure Boot, where the kernel takes no driver but a signed one",
         tier: Tier::All,
-        run: secure,
+        run: |context| locked_down(context, "boot-secure", BootChoice::TdvfSecureBoot),
     },
     Check {
         name: "boot-uki",
@@ -40,6 +40,12 @@ pub(super) const CHECKS: &[Check] = &[
             let guest = guest(context, "boot-uki", BootChoice::Uki)?;
             expected(context, &guest, &script())
         },
+    },
+    Check {
+        name: "boot-uki-secure",
+        about: "the same through a signed unified kernel image with Secure Boot, of which the kernel is not measured again",
+        tier: Tier::All,
+        run: |context| locked_down(context, "boot-uki-secure", BootChoice::UkiSecureBoot),
     },
     Check {
         name: "boot-sizes",
@@ -109,8 +115,9 @@ fn expected(context: &Context<'_>, guest: &Guest, script: &str) -> Result<Verdic
     Ok(Verdict::Passed(format!("{sum} events, all as expected")))
 }
 
-fn secure(context: &Context<'_>) -> Result<Verdict> {
-    let mut guest = guest(context, "boot-secure", BootChoice::TdvfSecureBoot)?;
+/// A boot with Secure Boot, where the kernel takes no driver but a signed one.
+fn locked_down(context: &Context<'_>, name: &str, boot: BootChoice) -> Result<Verdict> {
+    let mut guest = guest(context, name, boot)?;
     // The driver as it was built, before it was signed.
     let unsigned = tempfile::tempdir()?;
     let copy = unsigned.path().join("unsigned.ko");

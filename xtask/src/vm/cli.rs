@@ -88,6 +88,8 @@ pub(crate) enum BootChoice {
     TdvfSecureBoot,
     /// Debian's TDVF starts a unified kernel image from a disk. Secure Boot is off.
     Uki,
+    /// The same with Secure Boot on: image and driver are signed with a key that the firmware knows.
+    UkiSecureBoot,
 }
 
 /// Which driver the user wants.

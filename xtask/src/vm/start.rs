@@ -11,6 +11,7 @@ use anyhow::{bail, ensure, Context, Result};
 
 use super::disk::{self, Entry};
 use super::Guest;
+use crate::artefacts::keys;
 use crate::enclosure::Enclosure;
 use crate::setup::Firmware;
 
@@ -27,8 +28,9 @@ pub(crate) enum Start {
     Firmware(PathBuf),
     /// This firmware starts shim from a disk, that GRUB, and that the kernel.
     Grub(PathBuf, Firmware),
-    /// This firmware starts, from a disk, a unified kernel image: kernel, command line and initial file system in one.
-    UnifiedImage(PathBuf, Firmware),
+    /// This firmware starts, from a disk, a unified kernel image: kernel, command line and initial file system in one. It is
+    /// signed if there is a folder of keys.
+    UnifiedImage(PathBuf, Firmware, Option<PathBuf>),
 }
 
 impl Start {
@@ -36,7 +38,7 @@ impl Start {
     pub(crate) fn firmware(&self) -> Option<&Path> {
         match self {
             Self::Direct => None,
-            Self::Firmware(image) | Self::Grub(image, _) | Self::UnifiedImage(image, _) => {
+            Self::Firmware(image) | Self::Grub(image, _) | Self::UnifiedImage(image, ..) => {
                 Some(image)
             }
         }
@@ -87,9 +89,13 @@ fn disk(guest: &Guest, line: &str, initrd: File) -> Result<Made> {
     Ok(match &guest.start {
         Start::Direct | Start::Firmware(_) => Made::NoDisk(initrd),
         Start::Grub(_, firmware) => Made::Disk(grub_disk(guest, firmware, line, initrd)?),
-        Start::UnifiedImage(_, firmware) => {
-            Made::Disk(unified_disk(guest, firmware, line, &initrd)?)
-        }
+        Start::UnifiedImage(_, firmware, keys) => Made::Disk(unified_disk(
+            guest,
+            firmware,
+            keys.as_deref(),
+            line,
+            &initrd,
+        )?),
     })
 }
 
@@ -172,8 +178,14 @@ fn grub_words(line: &str) -> String {
     words.join(" ")
 }
 
-/// A disk with a unified kernel image where firmware looks for a loader.
-fn unified_disk(guest: &Guest, firmware: &Firmware, line: &str, initrd: &File) -> Result<BootDisk> {
+/// A disk with a unified kernel image where firmware looks for a loader, signed with the key `db` if there are keys.
+fn unified_disk(
+    guest: &Guest,
+    firmware: &Firmware,
+    keys: Option<&Path>,
+    line: &str,
+    initrd: &File,
+) -> Result<BootDisk> {
     // Beside the base images, on disk: the tool reads and writes files.
     let folder = tempfile::Builder::new()
         .prefix(super::image::UNFINISHED)
@@ -183,11 +195,18 @@ fn unified_disk(guest: &Guest, firmware: &Firmware, line: &str, initrd: &File) -
     from.rewind()?;
     io::copy(&mut from, &mut File::create(folder.path().join("initrd"))?)?;
     fs::write(folder.path().join("cmdline"), line)?;
-    let inside = firmware
+    let mut inside = firmware
         .with_tools(Enclosure::root(&guest.root))
         .bind(folder.path(), "/uki")
         .bind_read_only(&guest.vmlinuz, "/vmlinuz")
         .bind_read_only(&firmware.loaders, "/loaders");
+    let mut signature = Vec::new();
+    if let Some(keys) = keys {
+        inside = inside.bind_read_only(keys, keys::IN_ROOT);
+        signature.push(format!("--tools={}", Firmware::PROGRAMS));
+        signature.push(format!("--secureboot-private-key={}/db.key", keys::IN_ROOT));
+        signature.push(format!("--secureboot-certificate={}/db.crt", keys::IN_ROOT));
+    }
     let output = firmware
         .tool(&inside, "ukify")?
         .args([
@@ -199,6 +218,7 @@ fn unified_disk(guest: &Guest, firmware: &Firmware, line: &str, initrd: &File) -
             "--output=/uki/uki.efi",
         ])
         .arg(format!("--uname={}", guest.release))
+        .args(signature)
         .output()
         .context("cannot run ukify")?;
     ensure!(
