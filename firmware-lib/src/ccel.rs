@@ -106,6 +106,7 @@ fn sum(table: &[u8]) -> u8 {
 
 /// Why bytes are no CCEL table.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum CcelError {
     /// There are fewer than 56 bytes.
     Length {

@@ -40,6 +40,7 @@ pub const INITRD_TAG: u32 = 0x8f3b_22ec;
 
 /// What the data of an event says. It borrows from the log.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum EventData<'a> {
     /// The header of a log.
     SpecId(SpecId<'a>),

@@ -68,6 +68,7 @@ pub struct Location {
 
 /// Why a call failed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum ProtocolError {
     /// An argument is not valid: this one.
     InvalidParameter(&'static str),

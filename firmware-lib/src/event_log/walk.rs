@@ -139,6 +139,7 @@ fn record<'a>(rest: &'a [u8], algorithms: Algorithms<'_>) -> Result<Record<'a>, 
 
 /// Why bytes are no log.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum HeaderError {
     /// There is no room for a header.
     Short {
@@ -200,6 +201,7 @@ pub struct EventError {
 
 /// What is wrong with an event.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum EventErrorKind {
     /// The log ends inside of it.
     Cut {

@@ -175,6 +175,7 @@ impl Room<'_> {
 
 /// Why an area cannot be written to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum OpenError {
     /// It is too small for a header.
     Area {

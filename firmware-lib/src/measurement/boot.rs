@@ -33,6 +33,7 @@ pub struct LoadedImage<'a> {
 
 /// Why a partition table was not measured.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum GptError {
     /// The header is not one, or its entries are not the bytes that it says.
     Malformed,
