@@ -29,8 +29,17 @@ pub(crate) fn discard(paths: &Paths, path: &Path) -> Result<()> {
     let grave = paths
         .trash()
         .join(format!("{}-{}", now.as_nanos(), std::process::id()));
-    fs::create_dir_all(paths.trash()).with_context(what)?;
-    fs::rename(path, &grave).with_context(what)?;
+    while path.symlink_metadata().is_ok() {
+        fs::create_dir_all(paths.trash()).with_context(what)?;
+        match fs::rename(path, &grave) {
+            // Another xtask has emptied the trash between the two, or discarded this.
+            Err(error) if error.kind() == ErrorKind::NotFound => {}
+            result => {
+                result.with_context(what)?;
+                break;
+            }
+        }
+    }
     empty_trash(paths)
 }
 
