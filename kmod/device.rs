@@ -2,8 +2,9 @@
 
 //! A device node, as a misc device.
 //!
-//! The kernel's own [`kernel::miscdevice::MiscDeviceRegistration`] has no place for an owner (so
-//! the module could be unloaded while a file is open) nor for a mode.
+//! The kernel's own [`kernel::miscdevice::MiscDeviceRegistration`] has no place for a mode nor for
+//! attributes and, before Linux 7.3, none for an owner: the module could be unloaded while a file is
+//! open.
 //!
 //! C header: `include/linux/miscdevice.h`
 

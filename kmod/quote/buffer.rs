@@ -52,7 +52,7 @@ struct Memory([MaybeUninit<u8>; SharedBuffer::LEN]);
 /// # Invariants
 ///
 /// `start` is that of a [`KBox`] of [`Memory`] which belongs to this object, and `pages` are the same
-/// memory. They are shared with the host; there are no references into them.
+/// memory. They are shared with the host; there are no references into them but to atomics.
 pub(super) struct SharedBuffer {
     /// Where it is.
     start: NonNull<Memory>,

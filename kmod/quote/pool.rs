@@ -68,7 +68,8 @@ impl Pool {
     /// # Errors
     ///
     /// If there is nobody to wait for, `EBUSY` where the host has them all, and `ENOMEM` where another
-    /// could not be made; those of [`Wait::pause`].
+    /// could not be made, now or, because all that there may be were lost, ever; those of
+    /// [`Wait::pause`].
     pub(super) fn take(&self, wait: &Wait) -> Result<SharedBuffer> {
         // One attempt at making another is enough: each that fails takes time, and may lose memory.
         let mut failed = false;
@@ -87,7 +88,8 @@ impl Pool {
                 continue;
             }
             if shelf.used == 0 {
-                return Err(if failed { ENOMEM } else { EBUSY });
+                let none = failed || shelf.idle.is_empty();
+                return Err(if none { ENOMEM } else { EBUSY });
             }
             drop(shelf);
             wait.pause()?;

@@ -7,12 +7,12 @@ use crate::{vp_vmcall, Error, Gpa, Transport, Vmcall, VmcallStatus};
 /// Pages that are shared with the host.
 ///
 /// This is no [`Operand`](crate::Operand): the host reads and writes shared memory whenever it likes, so there can be no
-/// reference to it, and a leaf that wants private memory does not take it. Private memory in turn cannot be named here.
+/// reference to it but to atomics, and a leaf that wants private memory does not take it. Private memory in turn cannot be named here.
 ///
 /// # Invariants
 ///
 /// `gpa` and `size` are multiples of 4096, and `size` is not zero. The pages are shared, and nobody in the TD has a
-/// reference into them.
+/// reference into them but to atomics.
 #[derive(Debug)]
 pub struct SharedPages {
     gpa: Gpa,

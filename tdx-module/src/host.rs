@@ -72,13 +72,17 @@ impl<M: Machine + ?Sized> Call<'_, M> {
     }
 }
 
+/// What GetTdVmCallInfo says of SetupEventNotifyInterrupt. Source: KVM's `TDVMCALLINFO_SETUP_EVENT_NOTIFY_INTERRUPT`.
+const HAS_SETUP_EVENT_NOTIFY_INTERRUPT: u64 = 1 << 1;
+
 /// GetTdVmCallInfo: with R12 = 0 whether the functions that every host has are there, with R12 = 1 which others are.
 fn get_td_vm_call_info(call: &mut Registers) -> VmcallStatus {
-    if call.r12 > 1 {
-        return VmcallStatus::INVALID_OPERAND;
-    }
-    // For both, zero is the answer: all of the one, and none of the other.
-    call.r11 = 0;
+    call.r11 = match call.r12 {
+        // All of them.
+        0 => 0,
+        1 => HAS_SETUP_EVENT_NOTIFY_INTERRUPT,
+        _ => return VmcallStatus::INVALID_OPERAND,
+    };
     call.r12 = 0;
     call.r13 = 0;
     call.r14 = 0;

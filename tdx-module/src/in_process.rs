@@ -3,8 +3,8 @@
 //! A TD whose memory is this process, for tests of what calls leaves.
 
 use crate::{
-    Answer, HostPolicy, Machine, Outcome, ParameterError, Platform, RamRange, RamState, Td,
-    TdParameters, Unmapped,
+    HostPolicy, Machine, Outcome, ParameterError, Platform, RamRange, RamState, Td, TdParameters,
+    Unmapped,
 };
 use core::{ptr, slice, time::Duration};
 use tdx_call::{Gpa, Registers, Transport};
@@ -82,15 +82,16 @@ unsafe impl Transport for InProcess {
 ///
 /// # Invariants
 ///
-/// A value exists only while a leaf is performed whose memory operands may be accessed as that leaf does.
+/// A value exists only while a leaf is performed whose memory operands may be accessed as that leaf does. With GetQuote
+/// these are shared pages, which by the contract of [`tdx_call::SharedPages::new`] the host may read and write.
 struct Memory(());
 
 impl Machine for Memory {
     fn read(&self, gpa: Gpa, buffer: &mut [u8]) -> Result<(), Unmapped> {
         let from = ptr::with_exposed_provenance::<u8>(pointer(gpa)?);
-        // SAFETY: The model reads nothing but the memory operand that the leaf reads, which by the type's invariant may
-        // be read: by the contract of `Transport::tdcall` it is readable, and nobody writes it meanwhile. `buffer` is
-        // the model's own, so they do not overlap.
+        // SAFETY: The model reads nothing but the memory operand that the leaf reads, or shared pages, which by the type's
+        // invariant may be read: by the contract of `Transport::tdcall` they are readable, and nobody writes them
+        // meanwhile. `buffer` is the model's own, so they do not overlap.
         unsafe { ptr::copy_nonoverlapping(from, buffer.as_mut_ptr(), buffer.len()) };
         Ok(())
     }
@@ -98,17 +99,12 @@ impl Machine for Memory {
     fn write(&self, gpa: Gpa, bytes: &[u8]) -> Result<(), Unmapped> {
         let to = ptr::with_exposed_provenance_mut::<u8>(pointer(gpa)?);
         // SAFETY: As in `read`: what the model writes is the operand that the leaf writes, which is exclusively the
-        // caller's. No reference to it is held by the model.
+        // caller's, or shared pages, which are the host's. No reference to it is held by the model.
         unsafe { slice::from_raw_parts_mut(to, bytes.len()) }.copy_from_slice(bytes);
         Ok(())
     }
 
     fn sleep(&self, _: Duration) {}
-
-    fn vmcall(&self, _: u32, _: &mut Registers) -> Answer {
-        // The default host touches no memory.
-        Answer::Default
-    }
 }
 
 fn pointer(gpa: Gpa) -> Result<usize, Unmapped> {

@@ -81,8 +81,9 @@
 //!   wanted.
 //! - These leaves of TDX 1.5 are not there, and are refused as unknown: TDG.SYS.RDALL, TDG.VP.RD, TDG.VP.WR,
 //!   TDG.SERVTD.RD, TDG.SERVTD.WR, TDG.VP.ENTER, TDG.VP.INVEPT, TDG.VP.INVVPID. There are no nested guests.
-//! - Of the metadata fields there are those that a TD may read or write; of the others a few, and the rest are unknown
-//!   ([`METADATA_FIELD_ID_INCORRECT`]) where hardware would say that they cannot be read.
+//! - Of the metadata fields that a TD may read, TD_UUID, TSC_FREQUENCY, PRE_IMPORT_UUID, SERVTD_BINDINGS_TABLE and, of the
+//!   TDX module, those of migration and GUEST_L2_GPA_ATTR_MASK are not there; of those that it may not read, a few are.
+//!   What is not there is unknown ([`METADATA_FIELD_ID_INCORRECT`]), and left out of lists.
 //! - What an access to a locked TD_CTLS is told is a guess: [`METADATA_FIELD_VALUE_NOT_VALID`].
 //!
 //! Sources: *Intel TDX Module ABI Reference Specification* 1.5; *Guest-Hypervisor Communication Interface (GHCI)*; the

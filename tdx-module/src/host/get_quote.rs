@@ -2,7 +2,8 @@
 
 //! GetQuote: taking requests for Quotes, and answering them, well or badly.
 //!
-//! Source: GHCI, "`TDG.VP.VMCALL<GetQuote>`". Checks are those of QEMU's host side, `target/i386/kvm/tdx.c`.
+//! Source: GHCI, "`TDG.VP.VMCALL<GetQuote>`". Checks are those of KVM, `arch/x86/kvm/vmx/tdx.c`, and behind them QEMU's,
+//! `target/i386/kvm/tdx.c`; but a request without data is refused.
 
 #[cfg(test)]
 mod tests;
@@ -150,13 +151,16 @@ impl<M: Machine + ?Sized> Call<'_, M> {
         self.td.quote_requests.fetch_add(1, Ordering::Relaxed);
         let (gpa, size) = (call.r12, call.r13);
         let shared_bit = self.td.parameters.shared_bit();
+        if gpa & shared_bit == 0 || size == 0 {
+            return VmcallStatus::INVALID_OPERAND;
+        }
         if gpa % 4096 != 0 || size % 4096 != 0 {
             return VmcallStatus::ALIGN_ERROR;
         }
-        let buffer = Gpa(gpa & !shared_bit);
-        if gpa & shared_bit == 0 || size == 0 || size > MAX_SIZE {
+        if size > MAX_SIZE {
             return VmcallStatus::INVALID_OPERAND;
         }
+        let buffer = Gpa(gpa & !shared_bit);
         if !all_shared(&self.td.pages.read(), buffer, size) {
             return VmcallStatus::INVALID_OPERAND;
         }

@@ -2,7 +2,8 @@
 
 //! The tables of metadata fields.
 //!
-//! They have the fields that a TD may read or write, and a few that it may not, of each kind one.
+//! They have most of the fields that a TD may read or write ([the crate](crate) says which not), and a few that it may not, of
+//! each kind one.
 
 use super::{check_td_ctls, Field, Table, Writable};
 use crate::{td_ctls, Generation, Td};
