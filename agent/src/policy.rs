@@ -133,6 +133,12 @@ pub enum PolicyError {
         /// The register's number.
         found: u8,
     },
+    /// What is to be rejected is no advisory, so that it would never be.
+    #[error("not a policy: {found:?} is no advisory, such as INTEL-SA-00837")]
+    Advisory {
+        /// What was found.
+        found: String,
+    },
     /// There is no such TCB status.
     #[error("not a policy: there is no TCB status {found:?} that can be accepted, but {}", TCB_STATUSES.join(", "))]
     Status {
@@ -173,7 +179,7 @@ impl Policy {
     ///
     /// # Errors
     ///
-    /// [`PolicyError::Value`], [`PolicyError::Register`] and [`PolicyError::Status`].
+    /// [`PolicyError::Value`], [`PolicyError::Register`], [`PolicyError::Advisory`] and [`PolicyError::Status`].
     pub fn check(&self) -> Result<(), PolicyError> {
         let events = self.td.events.iter().map(|event| &event.digest);
         let events = events.map(|digest| ("events.digest", 96, digest));
@@ -193,6 +199,12 @@ impl Policy {
         }
         if let Some(event) = self.td.events.iter().find(|event| event.rtmr > 3) {
             return Err(PolicyError::Register { found: event.rtmr });
+        }
+        let mut advisories = self.tcb.reject_advisories.iter();
+        if let Some(found) = advisories.find(|id| !is_advisory(id)) {
+            return Err(PolicyError::Advisory {
+                found: found.clone(),
+            });
         }
         match self
             .tcb
@@ -255,6 +267,15 @@ impl Policy {
                 format!("service TDs are bound to the TD: {found}"),
             ),
         }
+    }
+}
+
+impl TcbPolicy {
+    /// Whether a platform that this advisory applies to is rejected.
+    #[cfg(feature = "verify")]
+    pub(crate) fn rejects(&self, advisory: &str) -> bool {
+        let mut rejected = self.reject_advisories.iter();
+        rejected.any(|id| id.eq_ignore_ascii_case(advisory))
     }
 }
 
@@ -324,6 +345,16 @@ pub(crate) fn reportdata(measured: &Measured, expected: Option<&ReportData>) -> 
             Claim::fails(NAME, format!("found {}, expected {expected}", measured.reportdata))
         }
     }
+}
+
+/// Whether that is how Intel numbers advisories: `INTEL-SA-` and five digits or more, in capitals or not. Test platforms have
+/// another word in front.
+fn is_advisory(id: &str) -> bool {
+    let upper = id.to_ascii_uppercase();
+    upper.split_once("-SA-").is_some_and(|(who, number)| {
+        let digits = number.bytes().all(|digit| digit.is_ascii_digit());
+        !who.is_empty() && number.len() >= 5 && digits
+    })
 }
 
 fn alternatives(values: &[String]) -> String {

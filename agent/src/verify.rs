@@ -15,6 +15,8 @@
 //! | `safe-attributes` | ATTRIBUTES has nothing that makes a TD untrustworthy, whatever the policy says |
 //! | `reportdata` | REPORTDATA is what was expected |
 //! | `debug`, `service-td`, `mrtd`, … | what the [`Policy`] says of the TD |
+//! | `replay-rtmr0`, …, `event-log` | the logs, if there are some, lead to the registers, and say of each event what was measured |
+//! | `events-rtmr0`, … | what the [`Policy`] says of the events that led there |
 //!
 //! Signatures and certificates are checked by the crate `dcap-qvl`. It accepts several spellings of the same certificates;
 //! here a Quote has one only, so that no byte of it can be changed unnoticed.
@@ -29,6 +31,7 @@ pub use collateral::{Collateral, CollateralError};
 pub use root::{RootError, TrustedRoot};
 
 use crate::policy::{self, Policy};
+use crate::replay::Replay;
 use crate::{Measured, ReportData};
 use dcap_qvl::verify::VerifiedReport;
 use serde::Serialize;
@@ -43,11 +46,14 @@ pub struct Verifier {
 
 /// What is expected of a Quote.
 #[derive(Clone, Debug, Default)]
-pub struct Expectations {
+pub struct Expectations<'a> {
     /// What the policy says.
     pub policy: Policy,
     /// What REPORTDATA must be.
     pub reportdata: Option<ReportData>,
+    /// What the logs say that came with the Quote, if some did. Without them, expected events fail unless the policy has a value
+    /// of their register: see [`Policy::event_claims`].
+    pub logs: Option<&'a Replay>,
 }
 
 /// What came of verifying a Quote.
@@ -97,7 +103,7 @@ impl Verifier {
         &self,
         quote: &[u8],
         collateral: &Collateral,
-        expected: &Expectations,
+        expected: &Expectations<'_>,
         now: SystemTime,
     ) -> Verdict {
         let (parsed, report) = match self.genuine(quote, collateral, now) {
@@ -110,7 +116,7 @@ impl Verifier {
             .zip([
                 format!("version {}, {} bytes", parsed.header.version, quote.len()),
                 format!(
-                    "valid until {}",
+                    "TCB info and QE identity are valid until {}",
                     collateral.next_update().unwrap_or_default()
                 ),
                 format!("below {}", self.root),
@@ -130,6 +136,10 @@ impl Verifier {
         ));
         claims.push(policy::reportdata(&measured, expected.reportdata.as_ref()));
         claims.extend(expected.policy.claims(&measured));
+        if let Some(logs) = expected.logs {
+            claims.extend(logs.claims(&measured.rtmr));
+        }
+        claims.extend(expected.policy.event_claims(expected.logs, &measured));
         Verdict {
             claims,
             tcb: Some(tcb),
@@ -198,10 +208,7 @@ fn tcb_claim(tcb: &Tcb, policy: &policy::TcbPolicy) -> Claim {
             format!("the platform is {listed}; accepted is {accepted}"),
         );
     }
-    match advisories
-        .iter()
-        .find(|id| policy.reject_advisories.contains(id))
-    {
+    match advisories.iter().find(|id| policy.rejects(id)) {
         Some(id) => Claim::fails(
             "tcb",
             format!("{id} applies, which the policy rejects ({listed})"),

@@ -239,6 +239,7 @@ fn every_kind_of_failure_has_its_status() {
         ("verify quote --root quote", 3),
         ("report --field nothing", 4),
         ("report root.der", 1),
+        ("verify quote --reject-advisory INTEL-SA-837", 3),
         ("quote quote", 0),
         ("quote root.der", 1),
     ] {
@@ -291,7 +292,7 @@ fn revoked_and_outdated_platforms_are_named() {
         if claim == "tcb" {
             assert_believed(fixture.verify("quote --accept-tcb OutOfDate"));
             let (_, said) =
-                fixture.verify("quote --accept-tcb OutOfDate --reject-advisory TEST-SA-00001");
+                fixture.verify("quote --accept-tcb OutOfDate --reject-advisory test-sa-00001");
             assert!(said.contains("TEST-SA-00001 applies"), "{said}");
         }
     }

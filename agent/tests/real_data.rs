@@ -226,6 +226,7 @@ fn wrong_expectations_are_named([quote, json]: [Vec<u8>; 2]) {
     let expected = Expectations {
         policy,
         reportdata: Some(ReportData::bind(b"nonce", b"")),
+        logs: None,
     };
     let verdict = verify(&quote, &json, &expected);
     let names: Vec<_> = verdict.failed().map(|claim| claim.name).collect();
@@ -240,6 +241,7 @@ fn policy_of_a_quote_accepts_it([quote, json]: [Vec<u8>; 2]) {
     let expected = Expectations {
         policy,
         reportdata: Some(measured.reportdata),
+        logs: None,
     };
     let verdict = verify(&quote, &json, &expected);
     assert!(verdict.holds(), "{:?}", verdict.claims);

@@ -14,7 +14,7 @@ use std::time::{Duration, SystemTime};
 use tdx_agent::fetch::{self, Cache, NoPlatform, PlatformKind, Service};
 use tdx_agent::replay::{Logs, Replay};
 use tdx_agent::verify::{Collateral, Expectations, TrustedRoot, Verdict, Verifier};
-use tdx_agent::{Claim, Evidence, Measured, Outcome, Policy};
+use tdx_agent::{Claim, Evidence, Outcome, Policy};
 
 /// Say whether a Quote, or evidence, is to be believed
 ///
@@ -116,9 +116,11 @@ impl Options {
             }
             _ => (bytes, None),
         };
+        let replay = evidence.as_ref().map(replay).transpose();
         let expected = Expectations {
             policy: self.expected.policy()?,
             reportdata: self.reportdata.get()?,
+            logs: replay.as_ref().ok().and_then(Option::as_ref),
         };
         let verifier = Verifier::new(self.trust.root()?);
         let mut verdict = match verifier.without_collateral(&quote) {
@@ -134,12 +136,10 @@ impl Options {
                 }
             },
         };
-        if let Some(td) = &verdict.td {
-            let claims = match &evidence {
-                Some(evidence) => self.expected.logs(evidence, td, &expected.policy)?,
-                None => expected.policy.event_claims(None, td),
-            };
-            verdict.claims.extend(claims);
+        if verdict.td.is_some() {
+            // What is refused is refused, whatever its logs are.
+            replay?;
+            self.expected.accept_unlogged(&mut verdict.claims);
         }
         let holds = verdict.holds();
         let mut json = json!(verdict);
@@ -162,17 +162,20 @@ fn text(verdict: &Verdict) -> String {
     format!("{}\n{conclusion}\n", claims::lines(&verdict.claims))
 }
 
+/// What the logs of evidence say.
+fn replay(evidence: &Evidence) -> Result<Replay> {
+    let logs = Logs {
+        boot: evidence.cc_eventlog.as_deref(),
+        runtime: evidence.runtime_log.as_deref(),
+        ima: evidence.ima.as_deref(),
+    };
+    Ok(Replay::new(&logs)?)
+}
+
 impl Expected {
-    /// What logs say, against the registers and the policy.
-    fn logs(&self, evidence: &Evidence, td: &Measured, policy: &Policy) -> Result<Vec<Claim>> {
-        let logs = Logs {
-            boot: evidence.cc_eventlog.as_deref(),
-            runtime: evidence.runtime_log.as_deref(),
-            ima: evidence.ima.as_deref(),
-        };
-        let replay = Replay::new(&logs)?;
-        let mut claims = replay.claims(&td.rtmr);
-        for claim in &mut claims {
+    /// Does not hold against the logs that they do not lead to a register of which that is accepted.
+    fn accept_unlogged(&self, claims: &mut [Claim]) {
+        for claim in claims {
             let accepted = self
                 .unlogged
                 .iter()
@@ -181,8 +184,6 @@ impl Expected {
                 claim.outcome = Outcome::Unchecked;
             }
         }
-        claims.extend(policy.event_claims(Some(&replay), td));
-        Ok(claims)
     }
 
     fn policy(&self) -> Result<Policy> {
