@@ -183,11 +183,7 @@ impl Replay {
                 description: visible(&describe(source, &event)),
                 value: rtmr.map(|rtmr| registers[rtmr]),
                 noted: noted(source, &event),
-                data_holds: match event.check(&Sha2) {
-                    DataCheck::Holds => Some(true),
-                    DataCheck::Differs => Some(false),
-                    DataCheck::NotInLog => text_holds(&event),
-                },
+                data_holds: data_holds(&event),
             });
         }
         self.registers = registers.0;
@@ -323,11 +319,16 @@ fn noted(source: Source, event: &tdx_firmware::event_log::Event<'_>) -> Option<D
     None
 }
 
-/// For events of programs, whose data is what was measured if they are of this type.
-fn text_holds(event: &tdx_firmware::event_log::Event<'_>) -> Option<bool> {
-    (event.event_type == tdx_firmware::EventType::ACTION).then(|| {
-        event
-            .digest()
-            .is_some_and(|digest| *digest == Sha2.digest(&[event.data]))
-    })
+/// Whether the digest is that of what the event says was measured; nothing where it does not say that.
+pub(crate) fn data_holds(event: &tdx_firmware::event_log::Event<'_>) -> Option<bool> {
+    match event.check(&Sha2) {
+        DataCheck::Holds => Some(true),
+        DataCheck::Differs => Some(false),
+        // Programs' events of this type have the text that was measured.
+        DataCheck::NotInLog => (event.event_type == tdx_firmware::EventType::ACTION).then(|| {
+            event
+                .digest()
+                .is_some_and(|digest| *digest == Sha2.digest(&[event.data]))
+        }),
+    }
 }

@@ -19,7 +19,7 @@
 //! RTMR0 and RTMR1 are the firmware's, and are refused here. RTMR2 belongs to the boot and the kernel (IMA); RTMR3 is for
 //! programs. All programs that extend a register take the lock of the same log, [`RuntimeLog::DEFAULT_PATH`], for as long as
 //! they do. What extends without it is noticed by the next one that does: the register then has not the value with which the
-//! log ends, and a *gap* is noted.
+//! log ends, or RTMR3 none of zeros where it has no event yet, and a *gap* is noted.
 //!
 //! # One log for each boot
 //!
@@ -153,6 +153,13 @@ pub enum LogError {
         /// Its length.
         found: usize,
     },
+    /// The digest is not that of what the event says was measured, or its type is of events that are not extended. A log with
+    /// it would be taken for changed. Nothing was extended.
+    #[error("an event of the type {event_type} with this text and another digest would contradict itself; nothing was extended")]
+    Contradiction {
+        /// The event's type.
+        event_type: EventType,
+    },
     /// The file is something else.
     #[error("{} is no runtime log, and is left as it is: {why}", .path.display())]
     NotALog {
@@ -278,6 +285,11 @@ impl RuntimeLog {
         if event.data.len() > Self::MAX_DATA {
             return Err(LogError::TooLong {
                 found: event.data.len(),
+            });
+        }
+        if note::contradicts_itself(event) {
+            return Err(LogError::Contradiction {
+                event_type: event.event_type,
             });
         }
         let (mut store, pending) = self.open(registers, OtherBoot::PutAside, deadline.into())?;

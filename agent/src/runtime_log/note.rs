@@ -2,6 +2,8 @@
 
 //! Events of type EV_NO_ACTION by which a runtime log speaks of itself, and how events are written.
 
+use super::NewEvent;
+use crate::replay::data_holds;
 use tdx_call::RtmrIndex;
 use tdx_firmware::event_log::algorithm::SHA384;
 use tdx_firmware::event_log::{Event, EventLog, LogWriter};
@@ -112,6 +114,16 @@ pub(super) fn event(
     bytes.extend((data.len() as u32).to_le_bytes());
     bytes.extend(data);
     bytes
+}
+
+/// Whether readers of a log with this event would find that it is not extended, or that it says something else than its digest.
+pub(super) fn contradicts_itself(new: &NewEvent<'_>) -> bool {
+    let event = event(new.rtmr, new.event_type, &new.digest, new.data);
+    let bytes = [beginning(""), event].concat();
+    let read = EventLog::parse(&bytes)
+        .ok()
+        .and_then(|log| log.events().filter_map(Result::ok).last());
+    read.is_none_or(|read| read.rtmr() != Some(new.rtmr) || data_holds(&read) == Some(false))
 }
 
 /// Whether whoever began this log, in whichever boot, did not get to the end of its beginning. Nothing was recorded then.

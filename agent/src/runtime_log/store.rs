@@ -154,13 +154,16 @@ impl Store {
         self.append(&note).map_err(|source| self.io(source))
     }
 
-    /// Notes a gap if the register has not the value that it had with the last event. Returns whether it does.
+    /// Notes a gap if the register has not the value that it had with the last event or, RTMR3, with the boot: the boot and
+    /// the kernel extend RTMR2, and are in other logs. Returns whether it does.
     pub(super) fn note_gap_since_last(
         &mut self,
         rtmr: RtmrIndex,
         value: &Digest,
     ) -> Result<bool, LogError> {
-        let gap = self.last_value(rtmr).is_some_and(|last| last != *value);
+        let begins_with = (rtmr == RtmrIndex::Rtmr3).then_some(Digest::ZERO);
+        let last = self.last_value(rtmr).or(begins_with);
+        let gap = last.is_some_and(|last| last != *value);
         if gap {
             self.note_gap(rtmr, value)?;
         }
@@ -183,6 +186,17 @@ impl Store {
             }
         }
         value
+    }
+
+    /// The value that a register has if the log ends with an intent that was fulfilled.
+    fn intended(&self, rtmr: RtmrIndex) -> Option<Digest> {
+        let last = self.events().last()?;
+        match Note::of(&last)? {
+            Note::Intent { before, digest, .. } if last.mr.rtmr() == Some(rtmr) => {
+                Some(Sha2.digest(&[&before.0, &digest.0]))
+            }
+            _ => None,
+        }
     }
 
     pub(super) fn io(&self, source: io::Error) -> LogError {
@@ -210,18 +224,19 @@ impl Store {
         }
     }
 
-    /// Whether the registers have the values with which the log ends, and not all of them are zero: they go on when a kernel
-    /// starts another one, which has a new boot.
+    /// Whether the registers have the values with which the log ends, an intent at its end fulfilled or not, and not all of
+    /// them are zero: they go on when a kernel starts another one, which has a new boot.
     fn goes_on(&self, registers: &impl RtmrAccess) -> Result<bool, LogError> {
         let mut goes_on = false;
         for rtmr in RtmrIndex::ALL {
             let Some(last) = self.last_value(rtmr) else {
                 continue;
             };
-            if registers.rtmr(rtmr)? != last {
+            let found = registers.rtmr(rtmr)?;
+            if found != last && Some(found) != self.intended(rtmr) {
                 return Ok(false);
             }
-            goes_on |= last != Digest::ZERO;
+            goes_on |= found != Digest::ZERO;
         }
         Ok(goes_on)
     }

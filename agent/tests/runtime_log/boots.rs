@@ -130,6 +130,28 @@ pub(super) fn kexec() {
     }
 }
 
+/// A kernel is started while a program is between extending and recording that, or before extending.
+pub(super) fn kexec_behind_an_intent() {
+    for (extended, texts) in [(true, &["\"one\"", "\"two\""][..]), (false, &["\"one\""])] {
+        let (_keep, folder) = folder();
+        folder.extend("one").expect("an extension");
+        let [before, log] = [folder.registers(), folder.log_path()].map(fs::read);
+        let (before, log) = (before.expect("a file"), log.expect("a log").len());
+        folder.extend("two").expect("an extension");
+        let both = fs::read(folder.log_path()).expect("a log");
+        // The last event, of that type with that text, is not there yet.
+        let event = 4 + 4 + 4 + 2 + 48 + 4 + "two".len();
+        assert!(log < both.len() - event);
+        fs::write(folder.log_path(), &both[..both.len() - event]).expect("a log");
+        if !extended {
+            fs::write(folder.registers(), before).expect("a file");
+        }
+        start_kernel(&folder);
+        assert_eq!(folder.texts(), texts, "{extended}");
+        assert_eq!(folder.replayed().0, Outcome::Holds, "{extended}");
+    }
+}
+
 pub(super) fn other_registers() {
     // Something else was extended, or nothing was by whose value the boot can be told.
     for digest in [None, Some(Digest([7; 48]))] {
@@ -152,6 +174,7 @@ pub(super) fn other_registers() {
             .extend(&folder, &event, LIMIT)
             .expect("an extension");
         assert!(recorded.put_aside.is_some());
+        assert_eq!(recorded.gap, digest.is_some());
         assert_eq!(folder.texts(), ["\"two\""]);
     }
 }

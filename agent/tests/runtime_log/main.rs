@@ -29,7 +29,7 @@ use tdx_agent::replay::{Logs, Replay};
 use tdx_agent::runtime_log::{LogError, NewEvent, RtmrAccess, RuntimeLog};
 use tdx_agent::{Error, Outcome};
 use tdx_call::RtmrIndex;
-use tdx_firmware::{HashEngine as _, Sha2};
+use tdx_firmware::{EventType, HashEngine as _, Sha2};
 use tdx_uapi::Digest;
 
 const LIMIT: Duration = Duration::from_secs(20);
@@ -110,6 +110,14 @@ fn main() -> ExitCode {
             boots::unfinished_beginning,
         ),
         test("log_goes_on_behind_kexec", boots::kexec),
+        test(
+            "intent_is_completed_behind_kexec",
+            boots::kexec_behind_an_intent,
+        ),
+        test(
+            "event_that_contradicts_itself_is_refused",
+            event_that_contradicts_itself,
+        ),
         test(
             "log_of_another_boot_goes_on_with_its_registers_only",
             boots::other_registers,
@@ -385,6 +393,35 @@ fn registers_of_the_firmware() {
         assert!(matches!(result, Err(LogError::Register(_))));
     }
     assert!(!folder.log_path().exists());
+}
+
+fn event_that_contradicts_itself() {
+    let (_keep, folder) = folder();
+    let (rtmr, digest) = (RtmrIndex::Rtmr3, Digest([7; 48]));
+    let of_type = |event_type| NewEvent {
+        rtmr,
+        digest,
+        event_type,
+        data: b"text",
+    };
+    for event in [
+        NewEvent::named(rtmr, digest, "kernel_cmdline: root=/dev/vda"),
+        of_type(EventType::ACTION),
+        of_type(EventType::SEPARATOR),
+        of_type(EventType::NO_ACTION),
+    ] {
+        let result = folder.log().extend(&folder, &event, LIMIT);
+        assert!(
+            matches!(result, Err(LogError::Contradiction { event_type }) if event_type == event.event_type),
+            "{result:?}"
+        );
+    }
+    assert!(!folder.log_path().exists());
+    let named = NewEvent::named(rtmr, digest, "application.bin");
+    folder
+        .log()
+        .extend(&folder, &named, LIMIT)
+        .expect("an extension");
 }
 
 fn locked_log() {
