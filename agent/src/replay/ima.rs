@@ -5,7 +5,10 @@
 //! Linux's own IMA extends a TPM. Kernels that extend a TD's RTMR2 instead number it 2 in the list, and give the SHA-384 of
 //! every entry. A list of other hashes, or for a TPM's PCR, extends nothing here.
 //!
-//! Source: Linux, `Documentation/security/IMA-templates.rst`.
+//! A file that was open to be written to while it was measured is a violation. Its entry has a digest of zeros, and the
+//! register is extended with ones.
+//!
+//! Source: Linux, `Documentation/security/IMA-templates.rst`, and `security/integrity/ima/ima_queue.c`.
 
 use super::{Event, Replay, Source};
 use crate::visible;
@@ -22,6 +25,7 @@ pub(super) fn add(replay: &mut Replay, list: &[u8]) {
     let mut offset = 0;
     for line in text.split_inclusive('\n') {
         let mut fields = line.split_ascii_whitespace();
+        let digest = |digits| digest(digits).map(extended);
         let entry = (fields.next(), fields.next().and_then(digest), fields.next());
         if let (Some(RTMR2), Some(digest), Some(_template)) = entry {
             if !replay.has_room("kernel's") {
@@ -48,7 +52,38 @@ pub(super) fn add(replay: &mut Replay, list: &[u8]) {
     }
 }
 
+/// What a register is extended with for an entry with this digest.
+fn extended(digest: Digest) -> Digest {
+    match digest {
+        Digest::ZERO => Digest([0xff; 48]),
+        digest => digest,
+    }
+}
+
 fn digest(digits: &str) -> Option<Digest> {
     let bytes = hex::decode(digits).ok()?;
     bytes.try_into().ok().map(Digest)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::replay::Logs;
+
+    #[test]
+    fn a_violation_is_listed_as_zeros_and_extended_as_ones() {
+        let list = format!(
+            "2 {} ima-ng sha256:00 /a\n2 {} ima-ng sha384:00 /b\n",
+            Digest::ZERO,
+            Digest([7; 48])
+        );
+        let logs = Logs {
+            ima: Some(list.as_bytes()),
+            ..Logs::default()
+        };
+        let replay = Replay::new(&logs).expect("a list");
+        let [zero, ones, sevens] = [0, 0xff, 7].map(|byte| Digest([byte; 48]));
+        let first = Sha2.digest(&[&zero.0, &ones.0]);
+        assert_eq!(replay.registers[2], Sha2.digest(&[&first.0, &sevens.0]));
+    }
 }

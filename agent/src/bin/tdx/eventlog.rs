@@ -63,6 +63,13 @@ impl Options {
             );
         }
         if self.format == Form::CelJson {
+            ensure!(
+                self.rtmr.is_empty() && self.event_type.is_none() && self.contains.is_none(),
+                "--format cel-json writes whole logs: --rtmr, --type and --contains are for text"
+            );
+            if found.ima.is_some() {
+                output.note("the kernel's list of measured files (IMA) is left out");
+            }
             let logs = [found.boot.as_deref(), found.runtime.as_deref()];
             let records = cel::records(logs.into_iter().flatten())?;
             return output

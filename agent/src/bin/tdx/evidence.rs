@@ -39,7 +39,7 @@ pub(crate) struct Options {
     timeout: u64,
 }
 
-/// How many Quotes are asked for until the log does not change meanwhile.
+/// How many Quotes are asked for until the logs do not change meanwhile.
 const MAX_QUOTES: usize = 5;
 
 impl Options {
@@ -49,19 +49,19 @@ impl Options {
         let deadline = Deadline::from(Duration::from_secs(self.timeout));
         let quote = || Ok(td.quote(&reportdata, deadline)?);
         let read = || {
-            let Some(path) = logs::runtime_log(self.runtime_log.as_deref())? else {
-                return Ok(RuntimeState::default());
+            let mut state = RuntimeState {
+                ima: logs::ima(),
+                ..RuntimeState::default()
             };
-            match RuntimeLog::new(path)?.read(&td, LIMIT, <[u8]>::to_vec) {
-                Err(error @ LogError::OtherBoot { .. }) => Ok(RuntimeState {
-                    log: None,
-                    note: Some(format!("{error}; it is left out")),
-                }),
-                read => Ok(RuntimeState {
-                    log: Some(read?),
-                    note: None,
-                }),
+            if let Some(path) = logs::runtime_log(self.runtime_log.as_deref())? {
+                match RuntimeLog::new(path)?.read(&td, LIMIT, <[u8]>::to_vec) {
+                    Err(error @ LogError::OtherBoot { .. }) => {
+                        state.note = Some(format!("{error}; it is left out"));
+                    }
+                    read => state.log = Some(read?),
+                }
             }
+            Ok(state)
         };
         let (quote, runtime) = of_one_moment(read, quote)?;
         if let Some(note) = &runtime.note {
@@ -74,7 +74,7 @@ impl Options {
             Err(Error::Unsupported { .. }) => None,
             Err(error) => return Err(error.into()),
         };
-        evidence.ima = logs::ima();
+        evidence.ima = runtime.ima;
         if self.out == Path::new("-") {
             output.print(&evidence, || evidence.to_json())?;
         } else {
@@ -84,15 +84,18 @@ impl Options {
     }
 }
 
-/// The runtime log at some moment, and what is to be said of it.
+/// What is logged while the TD runs, at some moment, and what is to be said of it.
 #[derive(Debug, Default, PartialEq, Eq)]
 struct RuntimeState {
+    /// The runtime log.
     log: Option<Vec<u8>>,
+    /// The kernel's list of measured files.
+    ima: Option<Vec<u8>>,
     note: Option<String>,
 }
 
-/// Gets a Quote and a log of the same moment: one that is before the Quote as it is behind it. Its lock is not held
-/// meanwhile, because the host may take longer for a Quote than programs wait to extend.
+/// Gets a Quote and logs of the same moment: those that are before the Quote as they are behind it. The runtime log's lock is
+/// not held meanwhile, because the host may take longer for a Quote than programs wait to extend.
 fn of_one_moment(
     mut read: impl FnMut() -> Result<RuntimeState>,
     mut quote: impl FnMut() -> Result<Vec<u8>>,
@@ -109,7 +112,7 @@ fn of_one_moment(
     Err(Error::Answer {
         step: Step::Quote,
         what: format!(
-            "while each of {MAX_QUOTES} was made, programs extended registers and the runtime log changed"
+            "while each of {MAX_QUOTES} was made, programs or the kernel extended registers and their log changed"
         ),
     }
     .into())
@@ -126,7 +129,7 @@ mod tests {
         let read = || {
             Ok(RuntimeState {
                 log: Some(vec![log.get()]),
-                note: None,
+                ..RuntimeState::default()
             })
         };
         let quote = || {
@@ -146,9 +149,6 @@ mod tests {
         assert_eq!(collect(2).expect("a Quote"), (3, 2));
         let error = collect(u8::MAX).expect_err("no moment");
         assert_eq!(Exit::of(&error), Exit::NoAnswer);
-        assert!(
-            error.to_string().contains("the runtime log changed"),
-            "{error}"
-        );
+        assert!(error.to_string().contains("their log changed"), "{error}");
     }
 }

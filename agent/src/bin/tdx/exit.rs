@@ -13,7 +13,7 @@ pub(crate) enum Exit {
     Success = 0,
     /// It was checked, and something does not hold.
     Refused = 1,
-    /// A file could not be read, written or understood.
+    /// A file, or a value on the command line, could not be read, written or understood.
     Failed = 3,
     /// This machine cannot do it: no TD, no driver, no permission.
     Unavailable = 4,
@@ -27,7 +27,7 @@ Exit status:
   0  done, and everything that was checked holds
   1  something that was checked does not hold
   2  wrong usage
-  3  a file could not be read, written or understood
+  3  a file, or a value on the command line, could not be read, written or understood
   4  this machine cannot do it: no TD, no driver, no permission
   5  a service did not answer, or not in time; trying again may help";
 

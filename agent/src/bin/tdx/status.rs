@@ -90,7 +90,7 @@ impl Options {
             } => Check::holds("registers", format!("in {}", path.display())),
             _ => Check::missing(
                 "registers",
-                "not in sysfs, so they are read from TDREPORTs and not extended",
+                "not in sysfs, so they are read from TDREPORTs, and extended by the device if it can",
             ),
         });
         checks.push(match td.event_log() {
