@@ -44,6 +44,9 @@ pub(super) const TESTS: &[Test] = &[
         .kernel_warns(),
 ];
 
+/// How many buffers for Quotes our driver has at most.
+const BUFFERS: usize = 16;
+
 /// How long each driver waits for a Quote here: ours is told, the other cannot be.
 fn timeout(options: &Options) -> Duration {
     Duration::from_secs(match options.driver {
@@ -251,6 +254,23 @@ fn _11_memory_of_which_nobody_knows_the_state_is_kept(options: &Options) -> Resu
     drop(device);
     crate::module::unload_when_unused().context("with memory that cannot be taken back")?;
     emulation.mend();
+    Module::find(options)?.ensure_loaded()?;
+    assert_carries(&tsm::quote(&[11; 64])??, &[11; 64]);
+
+    // As many as there may be are lost: there is none to wait for, whatever the host does then.
+    crate::module::unload_when_unused()?;
+    emulation.refuse_calls(Vmcall::MAP_GPA, VmcallStatus::INVALID_OPERAND, None);
+    Module::find(options)?.ensure_loaded()?;
+    let device = Device::open(LINUX_NODE)?;
+    for lost in 1..=BUFFERS {
+        assert_eq!(buffers(&device)?, [0, 0, lost]);
+        let quote = tsm::quote(&[11; 64])?;
+        assert_eq!(quote, Err(Errno::ENOMEM), "{lost} are lost");
+    }
+    emulation.mend();
+    assert_eq!(tsm::quote(&[11; 64])?, Err(Errno::ENOMEM));
+    drop(device);
+    crate::module::unload_when_unused()?;
     Module::find(options)?.ensure_loaded()?;
     assert_carries(&tsm::quote(&[11; 64])??, &[11; 64]);
     Ok(())
