@@ -2,6 +2,7 @@
 
 //! Everything that a verifier wants to see of a TD, in one file.
 
+use crate::replay::Logs;
 use serde::{Deserialize, Serialize};
 
 /// A Quote and the logs that explain its registers.
@@ -54,6 +55,15 @@ impl Evidence {
     /// [`EvidenceError`].
     pub fn from_json(text: &[u8]) -> Result<Self, EvidenceError> {
         Ok(serde_json::from_slice(text)?)
+    }
+
+    /// The logs, to be replayed.
+    pub fn logs(&self) -> Logs<'_> {
+        Logs {
+            boot: self.cc_eventlog.as_deref(),
+            runtime: self.runtime_log.as_deref(),
+            ima: self.ima.as_deref(),
+        }
     }
 
     /// The evidence as JSON.

@@ -51,8 +51,8 @@ pub struct Expectations<'a> {
     pub policy: Policy,
     /// What REPORTDATA must be.
     pub reportdata: Option<ReportData>,
-    /// What the logs say that came with the Quote, if some did. Without them, expected events fail unless the policy has a value
-    /// of their register: see [`Policy::event_claims`].
+    /// What the logs say that came with the Quote ([`Evidence::logs`](crate::Evidence::logs)), if some did. Without them,
+    /// expected events fail unless the policy has a value of their register: see [`Policy::event_claims`].
     pub logs: Option<&'a Replay>,
 }
 

@@ -12,7 +12,7 @@ use std::env;
 use std::path::PathBuf;
 use std::time::{Duration, SystemTime};
 use tdx_agent::fetch::{self, Cache, NoPlatform, PlatformKind, Service};
-use tdx_agent::replay::{Logs, Replay};
+use tdx_agent::replay::Replay;
 use tdx_agent::verify::{Collateral, Expectations, TrustedRoot, Verdict, Verifier};
 use tdx_agent::{Claim, Evidence, Outcome, Policy};
 
@@ -116,6 +116,7 @@ impl Options {
             }
             _ => (bytes, None),
         };
+        let replay = |evidence: &Evidence| Replay::new(&evidence.logs());
         let replay = evidence.as_ref().map(replay).transpose();
         let expected = Expectations {
             policy: self.expected.policy()?,
@@ -162,18 +163,8 @@ fn text(verdict: &Verdict) -> String {
     format!("{}\n{conclusion}\n", claims::lines(&verdict.claims))
 }
 
-/// What the logs of evidence say.
-fn replay(evidence: &Evidence) -> Result<Replay> {
-    let logs = Logs {
-        boot: evidence.cc_eventlog.as_deref(),
-        runtime: evidence.runtime_log.as_deref(),
-        ima: evidence.ima.as_deref(),
-    };
-    Ok(Replay::new(&logs)?)
-}
-
 impl Expected {
-    /// Does not hold against the logs that they do not lead to a register of which that is accepted.
+    /// Has those claims unchecked which fail because logs do not lead to a register, where that is accepted of it.
     fn accept_unlogged(&self, claims: &mut [Claim]) {
         for claim in claims {
             let accepted = self
