@@ -138,29 +138,40 @@ fn unified(line: &[u8]) -> Vec<u8> {
     image
 }
 
+/// Does something with the boot of a unified kernel image.
+fn with_unified<T>(
+    parts: &Parts,
+    image: &[u8],
+    initrd: StubInitrd,
+    then: impl FnOnce(&Boot<'_>) -> T,
+) -> T {
+    parts.with(
+        |_| (),
+        |boot| {
+            let payload = Payload::Unified(UnifiedBoot {
+                partitions: None,
+                image,
+                initrd,
+            });
+            then(&Boot { payload, ..*boot })
+        },
+    )
+}
+
 #[test]
 fn a_unified_kernel_image_says_all_that_it_measures() {
     let parts = Parts::new();
     let image = unified(b"quiet \n");
-    let payload = |image| {
-        Payload::Unified(UnifiedBoot {
-            partitions: None,
-            image,
-            initrd: StubInitrd::Digest(Sha2.digest(&[b"initrd"])),
-        })
-    };
+    let initrd = StubInitrd::Digest(Sha2.digest(&[b"initrd"]));
     let mut told = Vec::new();
     let mut digests = Vec::new();
-    parts.with(
-        |boot| boot.payload = payload(Box::leak(image.clone().into_boxed_slice())),
-        |boot| {
-            boot.events(&Sha2, |event| {
-                told.push(event.what.to_string());
-                digests.push(event.digest.unwrap());
-            })
-            .unwrap();
-        },
-    );
+    with_unified(&parts, &image, initrd, |boot| {
+        boot.events(&Sha2, |event| {
+            told.push(event.what.to_string());
+            digests.push(event.digest.unwrap());
+        })
+        .unwrap();
+    });
     let first = told
         .iter()
         .position(|what| what == "image unified kernel image")
@@ -183,14 +194,10 @@ fn a_unified_kernel_image_says_all_that_it_measures() {
     // Secure Boot is on.
     assert!(!told.contains(&"image kernel".to_owned()));
 
-    let before = parts.with(
-        |boot| boot.payload = payload(Box::leak(image.into_boxed_slice())),
-        |boot| boot.rtmrs(&Sha2).unwrap(),
-    );
-    let other = Box::leak(unified(b"debug \n").into_boxed_slice());
-    let after = parts.with(
-        |boot| boot.payload = payload(other),
-        |boot| boot.rtmrs(&Sha2).unwrap(),
+    let rtmrs = |image: &[u8]| with_unified(&parts, image, initrd, |boot| boot.rtmrs(&Sha2));
+    let (before, after) = (
+        rtmrs(&image).unwrap(),
+        rtmrs(&unified(b"debug \n")).unwrap(),
     );
     assert_eq!(changed(&before, &after), [1, 2]);
 }
@@ -202,24 +209,18 @@ fn the_kernel_in_an_image_is_measured_unless_secure_boot_is_on() {
         let mut parts = Parts::new();
         parts.firmware = firmware(cfv);
         let mut digest = None;
-        parts.with(
-            |_| (),
-            |boot| {
-                let mut boot = *boot;
-                boot.secure_boot = secure_boot;
-                boot.payload = Payload::Unified(UnifiedBoot {
-                    partitions: None,
-                    image: &image,
-                    initrd: StubInitrd::Unknown,
-                });
-                boot.events(&Sha2, |event| {
-                    if event.what == What::Image("kernel") {
-                        digest = event.digest;
-                    }
-                })
-                .unwrap();
-            },
-        );
+        with_unified(&parts, &image, StubInitrd::Unknown, |boot| {
+            let boot = Boot {
+                secure_boot,
+                ..*boot
+            };
+            boot.events(&Sha2, |event| {
+                if event.what == What::Image("kernel") {
+                    digest = event.digest;
+                }
+            })
+            .unwrap();
+        });
         digest
     };
     let kernel = PeImage::parse(&kernel()).unwrap().authenticode(&Sha2);
@@ -315,23 +316,13 @@ fn the_stub_puts_archives_of_small_files_behind_the_initrd() {
 
 #[test]
 fn an_empty_section_is_none() {
-    let image = unified(b"");
-    let parts = Parts::new();
-    parts.with(
-        |_| (),
-        |boot| {
-            let mut boot = *boot;
-            boot.payload = Payload::Unified(UnifiedBoot {
-                partitions: None,
-                image: &image,
-                initrd: StubInitrd::Unknown,
-            });
-            boot.events(&Sha2, |event| {
-                assert_ne!(event.what, What::SectionName(".cmdline"));
-            })
-            .unwrap();
-        },
-    );
+    let (parts, image) = (Parts::new(), unified(b""));
+    with_unified(&parts, &image, StubInitrd::Unknown, |boot| {
+        boot.events(&Sha2, |event| {
+            assert_ne!(event.what, What::SectionName(".cmdline"));
+        })
+        .unwrap();
+    });
 }
 
 #[test]
@@ -348,18 +339,9 @@ fn an_image_with_several_profiles_is_not_predicted() {
         let file = PeImage::parse(&image).unwrap();
         let error = ExpectError::RepeatedSection { name };
         assert_eq!(stub_initrd_digest(&Sha2, &file), Err(error));
-        let result = parts.with(
-            |_| (),
-            |boot| {
-                let mut boot = *boot;
-                boot.payload = Payload::Unified(UnifiedBoot {
-                    partitions: None,
-                    image: &image,
-                    initrd: StubInitrd::Systemd257,
-                });
-                boot.rtmrs(&Sha2)
-            },
-        );
+        let result = with_unified(&parts, &image, StubInitrd::Systemd257, |boot| {
+            boot.rtmrs(&Sha2)
+        });
         assert_eq!(result, Err(error));
     }
 }
