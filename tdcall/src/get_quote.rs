@@ -7,7 +7,8 @@ use crate::{vp_vmcall, Error, Gpa, Transport, Vmcall, VmcallStatus};
 /// Pages that are shared with the host.
 ///
 /// This is no [`Operand`](crate::Operand): the host reads and writes shared memory whenever it likes, so there can be no
-/// reference to it but to atomics, and a leaf that wants private memory does not take it. Private memory in turn cannot be named here.
+/// reference to it but to atomics, and a leaf that wants private memory does not take it. Private memory in turn cannot be
+/// named here.
 ///
 /// # Invariants
 ///

@@ -55,8 +55,8 @@ pub(crate) struct Firmware {
 }
 
 impl Firmware {
-    /// Where the tools are in an enclosure [with tools](Firmware::with_tools).
-    pub(crate) const PROGRAMS: &str = "/firmware-tools/usr/bin";
+    /// Where `bin/` and `lib/` of the tools are in an enclosure [with tools](Firmware::with_tools).
+    pub(crate) const USR: &str = "/firmware-tools/usr";
 
     /// Adds the tools to what programs in the root see.
     pub(crate) fn with_tools(&self, enclosure: Enclosure) -> Enclosure {
@@ -68,7 +68,7 @@ impl Firmware {
     /// # Errors
     /// When the tools are not there.
     pub(crate) fn tool(&self, enclosure: &Enclosure, name: &str) -> Result<Command> {
-        let usr = format!("{TOOLS_IN_ROOT}/usr");
+        let usr = Self::USR;
         let mut modules = format!("{usr}/lib/python3/dist-packages");
         let libraries = self.tools.join("usr/lib");
         for entry in fs::read_dir(&libraries)

@@ -203,7 +203,7 @@ fn unified_disk(
     let mut signature = Vec::new();
     if let Some(keys) = keys {
         inside = inside.bind_read_only(keys, keys::IN_ROOT);
-        signature.push(format!("--tools={}", Firmware::PROGRAMS));
+        signature.push(format!("--tools={}/bin", Firmware::USR));
         signature.push(format!("--secureboot-private-key={}/db.key", keys::IN_ROOT));
         signature.push(format!("--secureboot-certificate={}/db.crt", keys::IN_ROOT));
     }
